@@ -1,0 +1,47 @@
+# glassbuild: what a newcomer runs is "make demo" and "make test". Everything a target needs is fetched or installed by it.
+SHELL := /bin/bash
+GO ?= go
+export GOFLAGS :=
+export CGO_ENABLED ?= 0
+GOARCH := $(shell $(GO) env GOARCH)
+INIT := internal/sandbox/embedded/init-linux-$(GOARCH)
+STATIC := -trimpath -ldflags "-s -w"
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+BENCHES := main source check diff build
+
+.PHONY: all build init test race lint e2e demo bench $(addprefix bench-,$(BENCHES)) cross clean
+
+all: build
+
+build: init ## the program, static, in bin/
+	$(GO) build $(STATIC) -o bin/glassbuild ./cmd/glassbuild
+
+init: $(INIT) ## the small static init of the sandbox, embedded into the program
+
+$(INIT): $(shell find internal/sandbox internal/rebuild/vcs -name '*.go' -not -name '*_test.go' 2>/dev/null) go.mod
+	GOOS=linux CGO_ENABLED=0 $(GO) build $(STATIC) -o $@ ./internal/sandbox/initmain
+
+test: init ## every quick test, race detector on where a C compiler is at hand
+	@if command -v $${CC:-gcc} >/dev/null; then set -x; CGO_ENABLED=1 $(GO) test -race ./...; \
+	else echo "no C compiler: running without the race detector"; set -x; $(GO) test ./...; fi
+
+lint: ## vet, staticcheck, govulncheck where its database can be reached, the import table
+	$(GO) vet ./...
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt: $$(gofmt -l $$(git ls-files '*.go'))"; exit 1; }
+	$(GO) run $(STATICCHECK) ./...
+	./.ci/govulncheck $(GOVULNCHECK)
+	$(GO) test -run 'TestImportsOnlyGoDown|TestHeavyLibraries|TestTrackedFiles' .
+
+demo: build ## the main job on the sample vendor's releases
+	./testdata/vendors/demo.sh
+
+e2e: build ## slow tests with real servers and toolchains
+	GLASSBUILD_E2E=1 $(GO) test -timeout 60m -run E2E ./...
+
+cross: ## the program builds for every platform
+	for t in linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64; do \
+	  GOOS=$${t%/*} GOARCH=$${t#*/} $(GO) build $(STATIC) -o /dev/null ./cmd/glassbuild || exit 1; done
+
+clean:
+	rm -rf bin dist internal/sandbox/embedded/init-linux-*

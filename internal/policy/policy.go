@@ -1,0 +1,239 @@
+// Package policy reads policy.toml: what an auditor demands of a verification.
+//
+// A policy is the auditor's, never the vendor's. It is strict: an unknown or duplicate key, a wrong letter case, an expired
+// date or a rule that could never hold is an error with its line, never a weaker policy. Nothing but a policy can weaken a
+// check, every weakening needs a written reason, and the verdict repeats it. The digest covers the file and every file
+// that it names.
+package policy
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/tomlfile"
+)
+
+// Policy is what an auditor demands.
+type Policy struct {
+	Name   string `toml:"-"` // "built-in", or the file's base name
+	SHA256 string `toml:"-"`
+
+	Expires tomlfile.Date `toml:"expires"`
+	Source  Source        `toml:"source"`
+	Rebuild Rebuild       `toml:"rebuild"`
+}
+
+// Source holds the demands on the commit.
+type Source struct {
+	Attributes  string   `toml:"attributes"`  // raw (default), checkout or archive: the most that a recipe may ask for
+	Unreachable string   `toml:"unreachable"` // reason to accept a commit that no branch or tag reaches
+	Opaque      []Opaque `toml:"opaque"`
+	OpaqueRule  string   `toml:"unlisted-opaque"` // report (default) or fail
+}
+
+// Opaque is a file that cannot be read and that the auditor knows.
+type Opaque struct {
+	Path   string `toml:"path,required"`
+	SHA256 string `toml:"sha256,required"`
+	Reason string `toml:"reason,required"`
+}
+
+// Rebuild holds the demands on rebuild and comparison.
+type Rebuild struct {
+	Runs     int64     `toml:"runs"`
+	Match    string    `toml:"match"` // the weakest match that passes: identical, equivalent or partial
+	Builders []Builder `toml:"builder"`
+	Settings []Setting `toml:"setting"`
+	Dirty    string    `toml:"dirty"` // reason to accept a stamp that says "modified"
+	Allow    []Allow   `toml:"allow"`
+	Cover    []Cover   `toml:"cover"`
+	Copies   []Copied  `toml:"copy"`
+	Vendored string    `toml:"vendored"` // reason to accept vendored modules that differ from the checksum database, or are unknown to it
+}
+
+// Builder is a builder layer that the auditor vouches for.
+type Builder struct {
+	SHA256 string `toml:"sha256,required"`
+	Reason string `toml:"reason,required"`
+}
+
+// Setting is a setting of the artefact that the auditor accepts word for word.
+type Setting struct {
+	Text   string `toml:"text,required"`
+	Reason string `toml:"reason,required"`
+}
+
+// Allow is a named pass that may forgive a difference.
+type Allow struct {
+	Name   string `toml:"name,required"`
+	Reason string `toml:"reason,required"`
+}
+
+// Cover is a member that was not rebuilt and that the auditor accepts by digest.
+type Cover struct {
+	Member string `toml:"member,required"`
+	SHA256 string `toml:"sha256,required"`
+	Reason string `toml:"reason,required"`
+}
+
+// Copied is an output that may be a copy of an input.
+type Copied struct {
+	SHA256 string `toml:"sha256,required"`
+	Reason string `toml:"reason,required"`
+}
+
+// BuiltIn is the policy that applies where none is named. It is written in the same language as any other.
+const BuiltIn = `# The policy that applies without --policy: identical, two agreeing runs, a builder that somebody other
+# than the vendor vouches for, a commit that a branch or tag reaches. Signatures are reported, not demanded.
+format = 1
+
+[source]
+attributes = "raw"
+unlisted-opaque = "report"
+
+[rebuild]
+runs = 2
+match = "identical"
+`
+
+// Default returns the built-in policy.
+func Default() *Policy {
+	p, err := parse("built-in", []byte(BuiltIn), time.Time{})
+	if err != nil {
+		panic(err) // a constant of this package; its test reads it
+	}
+	return p
+}
+
+// Load reads the policy file at path as it stands on the day now.
+func Load(path string, now time.Time) (*Policy, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fault.Usagef(fault.Quote(path), "cannot be read: %w", pathless(err)).WithHint("--policy takes a policy file; glassbuild policy prints one to start from")
+	}
+	defer f.Close()
+	data := make([]byte, tomlfile.MaxBytes+1)
+	n := 0
+	for n < len(data) {
+		m, err := f.Read(data[n:])
+		n += m
+		if err != nil {
+			break
+		}
+	}
+	return parse(path, data[:n], now)
+}
+
+func pathless(err error) error {
+	if e, ok := err.(*os.PathError); ok {
+		return e.Err
+	}
+	return err
+}
+
+func parse(name string, data []byte, now time.Time) (*Policy, error) {
+	p := &Policy{Name: name}
+	doc, err := tomlfile.Decode(name, data, p)
+	if err != nil {
+		return nil, err
+	}
+	if !p.Expires.IsZero() && !now.Before(p.Expires.End()) {
+		return nil, doc.Errorf("expires", "expired on %s", p.Expires).WithHint("renew the policy: nothing is judged by an expired one")
+	}
+	if err := p.check(doc); err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(data)
+	p.SHA256 = hex.EncodeToString(sum[:])
+	return p, nil
+}
+
+// check fills defaults and refuses rules that are empty, unknown or impossible.
+func (p *Policy) check(doc *tomlfile.Document) error {
+	if err := choice(doc, "source.attributes", &p.Source.Attributes, "raw", "checkout", "archive"); err != nil {
+		return err
+	}
+	if err := choice(doc, "source.unlisted-opaque", &p.Source.OpaqueRule, "report", "fail"); err != nil {
+		return err
+	}
+	if err := choice(doc, "rebuild.match", &p.Rebuild.Match, "identical", "equivalent", "partial"); err != nil {
+		return err
+	}
+	if !doc.Has("rebuild.runs") {
+		p.Rebuild.Runs = MinRuns
+	}
+	if p.Rebuild.Runs < MinRuns || p.Rebuild.Runs > MaxRuns {
+		return doc.Errorf("rebuild.runs", "%d out of range %d–%d", p.Rebuild.Runs, MinRuns, MaxRuns)
+	}
+	for _, key := range []string{"source.unreachable", "rebuild.dirty", "rebuild.vendored"} {
+		text := map[string]string{"source.unreachable": p.Source.Unreachable, "rebuild.dirty": p.Rebuild.Dirty, "rebuild.vendored": p.Rebuild.Vendored}[key]
+		if doc.Has(key) && strings.TrimSpace(text) == "" {
+			return doc.Errorf(key, "reason required")
+		}
+	}
+	return p.checkLists(doc)
+}
+
+func (p *Policy) checkLists(doc *tomlfile.Document) error {
+	type item struct{ key, sum, reason string }
+	var items []item
+	for i, o := range p.Source.Opaque {
+		items = append(items, item{fmt.Sprintf("source.opaque[%d]", i), o.SHA256, o.Reason})
+	}
+	for i, b := range p.Rebuild.Builders {
+		items = append(items, item{fmt.Sprintf("rebuild.builder[%d]", i), b.SHA256, b.Reason})
+	}
+	for i, c := range p.Rebuild.Cover {
+		items = append(items, item{fmt.Sprintf("rebuild.cover[%d]", i), c.SHA256, c.Reason})
+	}
+	for i, c := range p.Rebuild.Copies {
+		items = append(items, item{fmt.Sprintf("rebuild.copy[%d]", i), c.SHA256, c.Reason})
+	}
+	for i, s := range p.Rebuild.Settings {
+		items = append(items, item{fmt.Sprintf("rebuild.setting[%d]", i), noDigest, s.Reason})
+	}
+	for i, a := range p.Rebuild.Allow {
+		items = append(items, item{fmt.Sprintf("rebuild.allow[%d]", i), noDigest, a.Reason})
+	}
+	for _, it := range items {
+		if it.sum != noDigest && !digest(it.sum) {
+			return doc.Errorf(it.key, "malformed digest %q: want 64 lower-case hex digits", it.sum)
+		}
+		if strings.TrimSpace(it.reason) == "" {
+			return doc.Errorf(it.key, "reason required")
+		}
+	}
+	return nil
+}
+
+// noDigest marks an item that names no file.
+const noDigest = "-"
+
+func digest(s string) bool {
+	return len(s) == sha256.Size*2 && strings.Trim(s, "0123456789abcdef") == ""
+}
+
+// MinRuns and MaxRuns bound [rebuild] runs: one run shows nothing about reproducibility.
+const (
+	MinRuns = 2
+	MaxRuns = 8
+)
+
+// choice sets the first of the words where nothing is said, and refuses any other word.
+func choice(doc *tomlfile.Document, key string, field *string, words ...string) error {
+	if !doc.Has(key) {
+		*field = words[0]
+		return nil
+	}
+	for _, w := range words {
+		if *field == w {
+			return nil
+		}
+	}
+	return doc.Errorf(key, "%q is not one of %s", *field, strings.Join(words, ", "))
+}

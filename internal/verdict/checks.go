@@ -1,0 +1,304 @@
+package verdict
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/policy"
+)
+
+func passed(format string, args ...any) Check {
+	return Check{Status: StatusPassed, Text: fmt.Sprintf(format, args...)}
+}
+func failed(format string, args ...any) Check {
+	return Check{Status: StatusFailed, Text: fmt.Sprintf(format, args...)}
+}
+func inconclusive(format string, args ...any) Check {
+	return Check{Status: StatusInconclusive, Text: fmt.Sprintf(format, args...)}
+}
+func reported(format string, args ...any) Check {
+	return Check{Status: StatusReported, Text: fmt.Sprintf(format, args...)}
+}
+func notReached(what string) Check {
+	return Check{Status: StatusNotReached, Text: what + ": not reached"}
+}
+
+func (c Check) hint(format string, args ...any) Check {
+	c.Hint = fmt.Sprintf(format, args...)
+	return c
+}
+
+// with adds evidence of one kind, leaving empty values out.
+func (c Check) with(kind string, values ...string) Check {
+	for _, v := range values {
+		if v != "" {
+			c.Evidence = append(c.Evidence, kind+":"+v)
+		}
+	}
+	return c
+}
+
+func artefactRead(f Facts, _ *policy.Policy) Check {
+	s := f.Subject
+	if s.SHA256 == "" {
+		return notReached("artefact")
+	}
+	name := fault.Quote(s.Name)
+	if s.Member != "" {
+		return passed("%s in %s, %s", fault.Quote(s.Member), name, size(s.Size)).with("sha256", s.SHA256, within(s))
+	}
+	return passed("%s, %s", name, size(s.Size)).with("sha256", s.SHA256)
+}
+
+func within(s Subject) string {
+	if s.Within == nil {
+		return ""
+	}
+	return s.Within.SHA256
+}
+
+func sourceObjects(f Facts, _ *policy.Policy) Check {
+	s := f.Source
+	if s == nil || s.Commit == "" {
+		return notReached("commit")
+	}
+	if s.TreeSHA256 == "" {
+		return notReached("tree of commit " + short(s.Commit))
+	}
+	return passed("commit %s, %d files, %s", short(s.Commit), s.Files, size(s.Bytes)).
+		with("gitCommit", s.Commit).with("gitTree", s.GitTree).with("sha256", s.TreeSHA256)
+}
+
+// sourceReachable closes F5: a forge serves commits of forks and of deleted branches by their id.
+func sourceReachable(f Facts, p *policy.Policy) Check {
+	s := f.Source
+	switch {
+	case s == nil || s.Commit == "":
+		return notReached("branches and tags")
+	case len(s.Refs) > 0:
+		text := fault.Quote(s.Refs[0])
+		if n := len(s.Refs) - 1; n > 0 {
+			text += fmt.Sprintf(" and %d more", n)
+		}
+		return passed("reached from %s", text)
+	case p.Source.Unreachable != "":
+		return reported("no branch or tag reaches the commit; accepted by the policy: %s", fault.Quote(p.Source.Unreachable))
+	}
+	return failed("no branch or tag of the repository reaches commit %s", short(s.Commit)).
+		hint("ask the vendor which branch or tag was released from it; a forge also serves commits of forks and of deleted branches")
+}
+
+func sourceSignature(f Facts, _ *policy.Policy) Check {
+	if f.Source == nil || f.Source.Commit == "" {
+		return notReached("signature")
+	}
+	s := f.Source.Signature
+	if s.Status == "" {
+		return inconclusive("the signature was not looked at")
+	}
+	return reported("%s (not demanded by the policy)", describeSignature(s))
+}
+
+func describeSignature(s Signature) string {
+	text := "commit " + s.Status
+	if s.Status == "unsigned" {
+		text = "commit is unsigned"
+	}
+	if s.Kind != "" {
+		text += ", " + s.Kind
+	}
+	if s.Signer != "" {
+		text += ", " + fault.Quote(s.Signer)
+	}
+	if s.Key != "" {
+		text += ", key " + fault.Quote(s.Key)
+	}
+	return text
+}
+
+// sourceTree closes F12: a build of another tree than the one that was read.
+func sourceTree(f Facts, p *policy.Policy) Check {
+	s := f.Source
+	if s == nil || s.TreeSHA256 == "" {
+		return notReached("tree")
+	}
+	order := []string{"raw", "checkout", "archive"}
+	if slices.Index(order, s.Attributes) < 0 {
+		return failed("unknown export mode %s", fault.Quote(s.Attributes))
+	}
+	if s.Attributes != "raw" && s.Attributes != p.Source.Attributes {
+		return failed("the recipe asks for attributes = %q, the policy allows %q", s.Attributes, p.Source.Attributes).
+			hint("read the %d transformed files in the report; [source] attributes in the policy allows it", len(s.Transformed))
+	}
+	if c, bad := opaqueFiles(s, p); bad {
+		return c
+	}
+	var notes []string
+	for _, n := range []struct {
+		n    int
+		text string
+	}{{len(s.Transformed), "transformed"}, {len(s.Opaque), "opaque"}, {s.Generated, "generated"}, {s.Vendored, "vendored"}, {len(s.Findings), "findings"}} {
+		if n.n > 0 {
+			notes = append(notes, fmt.Sprintf("%d %s", n.n, n.text))
+		}
+	}
+	if len(notes) == 0 {
+		return passed("as the commit holds it; nothing opaque, generated or vendored").with("sha256", s.TreeSHA256)
+	}
+	return passed("as the commit holds it; %s", strings.Join(notes, ", ")).with("sha256", s.TreeSHA256)
+}
+
+func opaqueFiles(s *Source, p *policy.Policy) (Check, bool) {
+	if p.Source.OpaqueRule != "fail" {
+		return Check{}, false
+	}
+	for _, o := range s.Opaque {
+		listed := slices.ContainsFunc(p.Source.Opaque, func(k policy.Opaque) bool { return k.Path == o.Path && k.SHA256 == o.SHA256 })
+		if !listed {
+			return failed("%s: opaque (%s), not listed in the policy", fault.Quote(o.Path), o.Kind).
+				hint("look at it; [[source.opaque]] lists it by path and sha256 %s", o.SHA256), true
+		}
+	}
+	return Check{}, false
+}
+
+// recipeSettings closes F2: what the artefact says of itself decides nothing that is free text.
+func recipeSettings(f Facts, p *policy.Policy) Check {
+	r := f.Recipe
+	if r == nil || r.SHA256 == "" {
+		return notReached("recipe")
+	}
+	for _, text := range r.Refused {
+		if !slices.ContainsFunc(p.Rebuild.Settings, func(s policy.Setting) bool { return s.Text == text }) {
+			return inconclusive("the artefact asks for %s, which the commit does not explain", fault.Quote(text)).
+				hint("ask the vendor for a recipe at the commit, or accept the setting word for word with [[rebuild.setting]] in the policy")
+		}
+	}
+	if r.Dirty && p.Rebuild.Dirty == "" && r.ChosenBy != ByAuditor {
+		return inconclusive("the recipe asks for a stamp that says the tree was modified, and only the auditor can accept that").
+			hint("give the recipe yourself with --recipe, or set [rebuild] dirty in the policy")
+	}
+	return passed("chosen by the %s", r.ChosenBy).with("sha256", r.SHA256)
+}
+
+func recipeContradiction(f Facts, _ *policy.Policy) Check {
+	r := f.Recipe
+	switch {
+	case r == nil:
+		return notReached("what the artefact says of itself")
+	case len(r.Contradictions) > 0:
+		return failed("%s", strings.Join(r.Contradictions, "; "))
+	}
+	return passed("what the artefact says of itself agrees with the commit")
+}
+
+func builderAvailable(f Facts, _ *policy.Policy) Check {
+	if f.Builder == nil || f.Builder.SHA256 == "" {
+		return notReached("builder")
+	}
+	var names []string
+	for _, l := range f.Builder.Layers {
+		names = append(names, strings.TrimSpace(l.Name+" "+l.Version))
+	}
+	return passed("%s", fault.Quote(strings.Join(names, ", "))).with("sha256", f.Builder.SHA256)
+}
+
+// builderVouched closes F3.
+func builderVouched(f Facts, p *policy.Policy) Check {
+	if f.Builder == nil || f.Builder.SHA256 == "" {
+		return notReached("voucher")
+	}
+	if len(f.Builder.Layers) == 0 {
+		return inconclusive("the builder has no layers")
+	}
+	var by []string
+	for _, l := range f.Builder.Layers {
+		i := slices.IndexFunc(p.Rebuild.Builders, func(b policy.Builder) bool { return b.SHA256 == l.SHA256 })
+		switch {
+		case i >= 0:
+			by = append(by, "the policy")
+		case l.Voucher.Kind != "":
+			by = append(by, l.Voucher.Kind)
+		default:
+			return inconclusive("nobody but the vendor vouches for %s", fault.Quote(l.Name)).
+				hint("use a builder with a voucher, or vouch for this one: [[rebuild.builder]] sha256 = %q", l.SHA256)
+		}
+	}
+	slices.Sort(by)
+	return passed("vouched for by %s", strings.Join(slices.Compact(by), ", "))
+}
+
+func inputsFetched(f Facts, _ *policy.Policy) Check {
+	in := f.Inputs
+	if in == nil {
+		return notReached("fetched inputs")
+	}
+	private := 0
+	for _, m := range in.Modules {
+		switch m.Status {
+		case "verified":
+		case "private":
+			private++
+		case "mismatch":
+			return failed("%s@%s: %s", fault.Quote(m.Path), fault.Quote(m.Version), m.Detail)
+		default:
+			return inconclusive("%s@%s: %s", fault.Quote(m.Path), fault.Quote(m.Version), orElse(m.Detail, "not verified"))
+		}
+	}
+	switch {
+	case in.Files == 0:
+		return passed("nothing was fetched")
+	case private > 0:
+		return passed("%d modules, %d of them private and known to the commit's go.sum only", len(in.Modules), private).with("sha256", in.SHA256)
+	}
+	return passed("%d modules, each as the checksum database has it", len(in.Modules)).with("sha256", in.SHA256)
+}
+
+// inputsVendored closes F19: -mod=vendor checks no content.
+func inputsVendored(f Facts, p *policy.Policy) Check {
+	in := f.Inputs
+	if in == nil {
+		return notReached("vendored modules")
+	}
+	for _, m := range in.Vendored {
+		if m.Status == "verified" {
+			continue
+		}
+		text := fmt.Sprintf("%s@%s: %s", fault.Quote(m.Path), fault.Quote(m.Version), orElse(m.Detail, m.Status))
+		switch {
+		case p.Rebuild.Vendored != "":
+			return reported("%s; accepted by the policy: %s", text, fault.Quote(p.Rebuild.Vendored))
+		case m.Status == "mismatch":
+			return failed("%s", text).hint("the vendored copy is not the published module: read what was changed, [rebuild] vendored in the policy accepts it")
+		}
+		return inconclusive("%s", text)
+	}
+	if len(in.Vendored) == 0 {
+		return passed("nothing is vendored")
+	}
+	return passed("%d modules, each as the checksum database has it", len(in.Vendored))
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
+
+func short(id string) string { return id[:min(12, len(id))] }
+
+// size writes a number of bytes for people.
+func size(n int64) string {
+	switch {
+	case n < 0:
+		return "unknown size"
+	case n < 10_000:
+		return fmt.Sprintf("%d bytes", n)
+	case n < 10_000_000:
+		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
+	}
+	return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+}

@@ -1,0 +1,301 @@
+package verdict
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/policy"
+)
+
+func sandboxIsolation(f Facts, _ *policy.Policy) Check {
+	if f.Rebuild == nil {
+		return notReached("isolation")
+	}
+	return passed("no network, no view of this machine, inputs read-only; checked from inside before the first step")
+}
+
+func rebuildSteps(f Facts, _ *policy.Policy) Check {
+	r := f.Rebuild
+	switch {
+	case r == nil:
+		return notReached("build")
+	case len(r.Outputs) == 0:
+		return inconclusive("the build gave no outputs")
+	}
+	c := passed("%d outputs", len(r.Outputs))
+	if len(r.Outputs) == 1 {
+		c = passed("%s, %s", fault.Quote(r.Outputs[0].Name), size(r.Outputs[0].Size))
+	}
+	for _, o := range r.Outputs {
+		c = c.with("sha256", o.SHA256)
+	}
+	return c
+}
+
+func rebuildReproducible(f Facts, p *policy.Policy) Check {
+	r := f.Rebuild
+	switch {
+	case r == nil || r.Runs == 0:
+		return notReached("second run")
+	case int64(r.Runs) < p.Rebuild.Runs:
+		return inconclusive("%d runs, the policy demands %d", r.Runs, p.Rebuild.Runs)
+	case !r.Agree && r.Disagree != nil:
+		d := r.Disagree
+		return inconclusive("not reproducible: %s differs from run to run, first at offset %d%s", fault.Quote(d.Output), d.Offset, comma(d.Detail)).
+			hint("ask the vendor for a build that gives the same bytes every time; glassbuild build --keep DIR leaves both outputs to compare")
+	case !r.Agree:
+		return inconclusive("not reproducible")
+	}
+	return passed("%d runs gave the same bytes", r.Runs)
+}
+
+func comma(s string) string {
+	if s == "" {
+		return ""
+	}
+	return ", " + s
+}
+
+// rebuildCopied closes F6.
+func rebuildCopied(f Facts, p *policy.Policy) Check {
+	r := f.Rebuild
+	if r == nil || len(r.Outputs) == 0 {
+		return notReached("where the outputs come from")
+	}
+	if !r.CopyCheck {
+		return inconclusive("the outputs were not held against the inputs")
+	}
+	for _, c := range r.Copies {
+		i := slices.IndexFunc(r.Outputs, func(o Digest) bool { return o.Name == c.Output })
+		if i >= 0 && slices.ContainsFunc(p.Rebuild.Copies, func(k policy.Copied) bool { return k.SHA256 == r.Outputs[i].SHA256 }) {
+			continue
+		}
+		return failed("the build copied it: %s is %s (%s, %s)", fault.Quote(c.Output), fault.Quote(c.Input), c.Origin, c.How).
+			hint("a binary that lies finished in the inputs says nothing about the source; ask where it was built")
+	}
+	return passed("no output is a copy of an input")
+}
+
+// rebuildGit reports what F14 logs: a build that asks git for more than a stamp needs.
+func rebuildGit(f Facts, _ *policy.Policy) Check {
+	r := f.Rebuild
+	switch {
+	case r == nil:
+		return notReached("questions to git")
+	case len(r.Git) > 0:
+		return reported("%d questions to git were refused, the first: git %s", len(r.Git), fault.Quote(r.Git[0]))
+	case len(r.TagsUsed) > 0:
+		return reported("the stamp rests on tag %s", fault.Quote(r.TagsUsed[0].Name))
+	}
+	return passed("no question to git was refused")
+}
+
+// rebuildMatch says how what was shipped and what was rebuilt relate, and whether the policy is content with it.
+func rebuildMatch(f Facts, p *policy.Policy) Check {
+	c := f.Comparison
+	if c == nil || f.Rebuild == nil {
+		return notReached("comparison")
+	}
+	m := matchOf(f, p)
+	switch m {
+	case MatchIdentical:
+		return passed("identical, bit for bit").with("sha256", f.Subject.SHA256)
+	case MatchDifferent:
+		return different(c)
+	case MatchEquivalent:
+		if p.Rebuild.Match == "identical" {
+			return failed("equivalent only: the differences have names, the policy demands identical bytes")
+		}
+		return passed("equivalent: every differing byte is one that recipe and policy forgive by name")
+	case MatchPartial:
+		return partial(c, p)
+	}
+	return inconclusive("nothing of what was shipped was rebuilt").
+		hint("the recipe's [[artifact]] member must name a member of what was shipped")
+}
+
+func different(c *Comparison) Check {
+	unstable := 0
+	for _, m := range c.Members {
+		if m.State != Different || m.Difference == nil {
+			continue
+		}
+		d := m.Difference
+		if !d.Stable {
+			unstable++
+			continue
+		}
+		text := fmt.Sprintf("%s was not built from this source: %d bytes differ, from offset %d to %d", fault.Quote(m.Path), d.Bytes, d.First, d.Last)
+		if len(d.Explain) > 0 {
+			text = fmt.Sprintf("%s was not built from this source: %s", fault.Quote(m.Path), d.Explain[0])
+		}
+		return failed("%s", text).with("sha256", m.SHA256, d.Rebuilt.SHA256)
+	}
+	if unstable > 0 {
+		return inconclusive("%d members differ, but only where the runs differ among themselves", unstable)
+	}
+	return failed("what was shipped was not built from this source")
+}
+
+// partial closes F1: every member is named, and what comes from nowhere is never passed over.
+func partial(c *Comparison, p *policy.Policy) Check {
+	rebuilt, tree, covered := 0, 0, 0
+	first := ""
+	for _, m := range c.Members {
+		switch m.State {
+		case Identical, Equivalent:
+			rebuilt++
+		case InTree:
+			tree++
+		default:
+			if slices.ContainsFunc(p.Rebuild.Cover, func(k policy.Cover) bool { return k.Member == m.Path && k.SHA256 == m.SHA256 }) {
+				covered++
+			} else if first == "" {
+				first = m.Path
+			}
+		}
+	}
+	counts := fmt.Sprintf("%d members rebuilt, %d in the verified tree, %d from nowhere", rebuilt, tree, len(c.Members)-rebuilt-tree)
+	switch {
+	case first != "":
+		return inconclusive("partial: %s; %s is not accounted for", counts, fault.Quote(first)).
+			hint("--member PATH judges one member alone; the recipe can rebuild the container; a policy can cover single members by digest")
+	case p.Rebuild.Match != "partial":
+		return inconclusive("partial: %s; the container itself was not rebuilt", counts).
+			hint("--member PATH judges one member alone; [rebuild] match = \"partial\" in a policy accepts this")
+	}
+	return passed("partial: %s, %d covered by the policy", counts, covered)
+}
+
+func runComplete(f Facts, _ *policy.Policy) Check {
+	if f.Comparison == nil || f.Rebuild == nil || f.Source == nil {
+		return notReached("end of the run")
+	}
+	return passed("every step was reached")
+}
+
+// matchOf gives the second word of the verdict.
+func matchOf(f Facts, _ *policy.Policy) Match {
+	c := f.Comparison
+	if c == nil || f.Rebuild == nil {
+		return MatchNotRebuilt
+	}
+	if !f.Rebuild.Agree {
+		if slices.ContainsFunc(c.Members, stable) {
+			return MatchDifferent
+		}
+		return MatchNotRebuilt
+	}
+	if c.Whole == Identical {
+		return MatchIdentical
+	}
+	if c.Whole == Equivalent {
+		return MatchEquivalent
+	}
+	rebuilt := 0
+	for _, m := range c.Members {
+		switch m.State {
+		case Different:
+			return MatchDifferent
+		case Identical, Equivalent:
+			rebuilt++
+		}
+	}
+	switch {
+	case c.Whole == Different:
+		return MatchDifferent
+	case rebuilt > 0:
+		return MatchPartial
+	}
+	return MatchNotRebuilt
+}
+
+// stable tells of a difference that no nondeterminism explains (F16).
+func stable(m MemberResult) bool {
+	return m.State == Different && m.Difference != nil && m.Difference.Stable
+}
+
+// exceptions lists what the policy forgave and why; a report always shows them.
+func exceptions(f Facts, p *policy.Policy) []string {
+	var list []string
+	add := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
+	if p.Source.Unreachable != "" && f.Source != nil && len(f.Source.Refs) == 0 {
+		add("unreachable commit accepted: %s", fault.Quote(p.Source.Unreachable))
+	}
+	if f.Recipe != nil {
+		for _, s := range p.Rebuild.Settings {
+			if slices.Contains(f.Recipe.Refused, s.Text) {
+				add("setting %s accepted: %s", fault.Quote(s.Text), fault.Quote(s.Reason))
+			}
+		}
+		if f.Recipe.Dirty {
+			add("a stamp that says the tree was modified accepted: %s", fault.Quote(orElse(p.Rebuild.Dirty, "asked for by the auditor's own recipe")))
+		}
+	}
+	if f.Builder != nil {
+		for _, b := range p.Rebuild.Builders {
+			if slices.ContainsFunc(f.Builder.Layers, func(l Layer) bool { return l.SHA256 == b.SHA256 }) {
+				add("builder %s vouched for: %s", short(b.SHA256), fault.Quote(b.Reason))
+			}
+		}
+	}
+	if p.Rebuild.Vendored != "" && f.Inputs != nil && slices.ContainsFunc(f.Inputs.Vendored, func(m Module) bool { return m.Status != "verified" }) {
+		add("altered vendored modules accepted: %s", fault.Quote(p.Rebuild.Vendored))
+	}
+	if f.Comparison != nil && f.Comparison.Whole != Identical {
+		for _, k := range p.Rebuild.Cover {
+			if slices.ContainsFunc(f.Comparison.Members, func(m MemberResult) bool {
+				return m.State == Nowhere && m.Path == k.Member && m.SHA256 == k.SHA256
+			}) {
+				add("member %s covered: %s", fault.Quote(k.Member), fault.Quote(k.Reason))
+			}
+		}
+	}
+	if f.Rebuild != nil {
+		for _, k := range p.Rebuild.Copies {
+			if slices.ContainsFunc(f.Rebuild.Outputs, func(o Digest) bool {
+				return o.SHA256 == k.SHA256 && slices.ContainsFunc(f.Rebuild.Copies, func(c Copy) bool { return c.Output == o.Name })
+			}) {
+				add("copied output %s accepted: %s", short(k.SHA256), fault.Quote(k.Reason))
+			}
+		}
+	}
+	return list
+}
+
+// summary is the last line of every report.
+func summary(v Verdict) string {
+	switch {
+	case v.Result == Passed && v.Match == MatchIdentical:
+		return fmt.Sprintf("%s is bit for bit what commit %s gives", subject(v.Facts), commit(v.Facts))
+	case v.Result == Passed:
+		return fmt.Sprintf("%s satisfies the policy; it is not bit for bit what commit %s gives", subject(v.Facts), commit(v.Facts))
+	}
+	for _, want := range []Status{StatusFailed, StatusInconclusive, StatusNotReached} {
+		if string(want) != string(v.Result) && want != StatusNotReached {
+			continue
+		}
+		// the comparison speaks first: it is what was asked
+		for _, id := range append([]string{CheckMatch, CheckReproducible}, IDs()...) {
+			if c := v.Check(id); c.Status == want {
+				return c.Text
+			}
+		}
+	}
+	return "nothing was verified"
+}
+
+func subject(f Facts) string {
+	if f.Subject.Member != "" {
+		return fault.Quote(f.Subject.Member) + " in " + fault.Quote(f.Subject.Name)
+	}
+	return fault.Quote(f.Subject.Name)
+}
+
+func commit(f Facts) string {
+	if f.Source == nil {
+		return "?"
+	}
+	return short(f.Source.Commit)
+}

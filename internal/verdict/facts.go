@@ -1,0 +1,263 @@
+package verdict
+
+import "github.com/glassbuild/glassbuild/internal/fault"
+
+// Facts is everything that a run found out about its inputs, as plain values. A nil part was not reached.
+// Nothing in it depends on when, where or by whom it was run, but for Rebuild.Cached.
+type Facts struct {
+	Tool       Tool        `json:"tool"`
+	Subject    Subject     `json:"subject"`
+	Source     *Source     `json:"source,omitempty"`
+	Recipe     *Recipe     `json:"recipe,omitempty"`
+	Builder    *Builder    `json:"builder,omitempty"`
+	Inputs     *Inputs     `json:"inputs,omitempty"`
+	Rebuild    *Rebuild    `json:"rebuild,omitempty"`
+	Comparison *Comparison `json:"comparison,omitempty"`
+	Problems   []Problem   `json:"problems,omitempty"`
+}
+
+// Tool names the program that found the facts.
+type Tool struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+}
+
+// Subject is what the verdict speaks about: the shipped file, or with a member one file inside it.
+type Subject struct {
+	Name   string  `json:"name"`             // base name as given; never a path of this machine
+	Member string  `json:"member,omitempty"` // path inside it, when only that member is judged
+	SHA256 string  `json:"sha256"`           // of the file, of the member, or the tree digest of a folder
+	Size   int64   `json:"size"`             // bytes
+	Format string  `json:"format,omitempty"`
+	Within *Digest `json:"within,omitempty"` // with a member: the file that holds it
+}
+
+// Digest names bytes.
+type Digest struct {
+	Name   string `json:"name"`
+	SHA256 string `json:"sha256"`
+	Size   int64  `json:"size,omitempty"`
+}
+
+// Who chose something: the order in which a chooser outranks the next.
+const (
+	ByAuditor  = "auditor"
+	ByCommit   = "commit"
+	ByArtefact = "artefact"
+	ByBuiltIn  = "built-in"
+)
+
+// Source is the verified commit.
+type Source struct {
+	Repository  string      `json:"repository"` // as named, credentials removed; a local path by its base name
+	Commit      string      `json:"commit"`
+	ChosenBy    string      `json:"chosen-by"`
+	GitTree     string      `json:"git-tree"`
+	TreeSHA256  string      `json:"tree-sha256"` // over the exported tree
+	Files       int         `json:"files"`
+	Bytes       int64       `json:"bytes"`
+	Time        int64       `json:"time"` // committer time, seconds since the epoch
+	Refs        []string    `json:"refs"` // branches and tags from which it is reachable
+	Signature   Signature   `json:"signature"`
+	Tags        []Tag       `json:"tags,omitempty"` // tags that point at the commit
+	Submodules  []Submodule `json:"submodules,omitempty"`
+	Attributes  string      `json:"attributes"` // raw, checkout or archive
+	Transformed []Change    `json:"transformed,omitempty"`
+	Findings    []Finding   `json:"findings,omitempty"`
+	Opaque      []Opaque    `json:"opaque,omitempty"`
+	Vendored    int         `json:"vendored-files"`
+	Generated   int         `json:"generated-files"`
+}
+
+// Signature is one judged signature.
+type Signature struct {
+	Status string `json:"status"` // good, good-untrusted, …; "" was not looked at
+	Kind   string `json:"kind,omitempty"`
+	Signer string `json:"signer,omitempty"` // principal of the policy
+	Key    string `json:"key,omitempty"`    // fingerprint
+	Detail string `json:"detail,omitempty"`
+}
+
+// Tag is a tag at the commit.
+type Tag struct {
+	Name      string    `json:"name"`
+	Object    string    `json:"object"`
+	Annotated bool      `json:"annotated"`
+	Signature Signature `json:"signature"`
+}
+
+// Submodule is a repository inside the tree, pinned by the commit.
+type Submodule struct {
+	Path   string `json:"path"`
+	URL    string `json:"url"`
+	Commit string `json:"commit"`
+}
+
+// Change is a file that was written otherwise than the commit holds it.
+type Change struct {
+	Path   string `json:"path"`
+	Before string `json:"before"` // SHA-256 of the blob
+	After  string `json:"after"`  // SHA-256 of what was written
+	Why    string `json:"why"`
+}
+
+// Finding is something in the tree that the reader should know.
+type Finding struct {
+	Kind string `json:"kind"`
+	Path string `json:"path"`
+	Text string `json:"text"`
+}
+
+// Opaque is a file that a person cannot read.
+type Opaque struct {
+	Path   string `json:"path"`
+	Kind   string `json:"kind"`
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"`
+}
+
+// Recipe says how the commit becomes what is shipped.
+type Recipe struct {
+	SHA256         string   `json:"sha256"`
+	ChosenBy       string   `json:"chosen-by"`
+	Text           string   `json:"text"`
+	Lines          []Line   `json:"lines,omitempty"`
+	Unknown        []string `json:"unknown,omitempty"`        // what could not be told from the artefact
+	Refused        []string `json:"refused,omitempty"`        // settings of the artefact that were not taken over
+	Contradictions []string `json:"contradictions,omitempty"` // what the artefact says against the named commit
+	Dirty          bool     `json:"dirty,omitempty"`          // a dirty stamp is asked for
+	Lock           string   `json:"lock-sha256,omitempty"`
+}
+
+// Line is one line of a recipe and who chose it.
+type Line struct {
+	Text     string `json:"text"`
+	ChosenBy string `json:"chosen-by"`
+	Why      string `json:"why,omitempty"`
+}
+
+// Builder is the root in which the steps ran.
+type Builder struct {
+	SHA256 string  `json:"sha256"`
+	Layers []Layer `json:"layers"`
+}
+
+// Layer is one part of a builder.
+type Layer struct {
+	Name    string  `json:"name"`
+	Version string  `json:"version,omitempty"`
+	SHA256  string  `json:"sha256"`
+	Voucher Voucher `json:"voucher"`
+}
+
+// Voucher says who, other than the vendor, stands behind a layer. The zero value is nobody.
+type Voucher struct {
+	Kind   string `json:"kind"`
+	By     string `json:"by,omitempty"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// Inputs are what the build was given beside source and builder.
+type Inputs struct {
+	SHA256   string   `json:"sha256"` // over the frozen set
+	Files    int      `json:"files"`
+	Bytes    int64    `json:"bytes"`
+	Modules  []Module `json:"modules,omitempty"`
+	Locked   bool     `json:"locked"` // the lock at the commit, or the auditor's, named exactly this set
+	Vendored []Module `json:"vendored,omitempty"`
+}
+
+// Module is one fetched or vendored dependency.
+type Module struct {
+	Path    string `json:"path"`
+	Version string `json:"version"`
+	Hash    string `json:"hash,omitempty"`
+	Status  string `json:"status"` // verified, private, unknown, mismatch
+	Detail  string `json:"detail,omitempty"`
+}
+
+// Rebuild is what the runs gave.
+type Rebuild struct {
+	Runs      int       `json:"runs"`
+	Agree     bool      `json:"agree"`
+	Disagree  *Disagree `json:"disagreement,omitempty"` // the first one
+	Outputs   []Digest  `json:"outputs"`
+	Copies    []Copy    `json:"copies,omitempty"`
+	Git       []string  `json:"git-refused,omitempty"` // questions to git that were not answered
+	TagsUsed  []Tag     `json:"tags-used,omitempty"`   // tags whose data the build asked for
+	Cached    bool      `json:"cached"`
+	CopyCheck bool      `json:"copy-check"` // the outputs were held against every input
+}
+
+// Disagree is the first difference between two runs.
+type Disagree struct {
+	Output string `json:"output"`
+	Offset int64  `json:"offset"`
+	Count  int64  `json:"bytes"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// Copy is an output that was not built but copied.
+type Copy struct {
+	Output string `json:"output"`
+	Input  string `json:"input"`
+	Origin string `json:"origin"` // source, fetch, builder
+	How    string `json:"how"`    // the same bytes, after stripping, after decompressing
+}
+
+// Comparison holds what was shipped against what was rebuilt.
+type Comparison struct {
+	Whole   string         `json:"whole"` // State of the subject itself as one file
+	Members []MemberResult `json:"members"`
+	Counts  map[string]int `json:"counts"` // members by state
+}
+
+// States of a member.
+const (
+	Identical  = "identical"
+	Equivalent = "equivalent"
+	Different  = "different"
+	InTree     = "in-tree"      // not rebuilt; the same bytes lie in the verified tree
+	Nowhere    = "from-nowhere" // neither rebuilt nor in the tree
+	NotRebuilt = "not-rebuilt"
+)
+
+// MemberResult is one member of what was shipped.
+type MemberResult struct {
+	Path       string      `json:"path"`
+	State      string      `json:"state"`
+	SHA256     string      `json:"sha256"`
+	Size       int64       `json:"size"`
+	Exec       bool        `json:"executable,omitempty"`
+	TreePath   string      `json:"tree-path,omitempty"`
+	Output     string      `json:"output,omitempty"`
+	Difference *Difference `json:"difference,omitempty"`
+}
+
+// Difference tells where and why two files differ.
+type Difference struct {
+	Rebuilt Digest   `json:"rebuilt"`
+	Bytes   int64    `json:"bytes"`  // differing bytes, the surplus of the longer one included
+	First   int64    `json:"first"`  // offset of the first
+	Last    int64    `json:"last"`   // offset of the last
+	Stable  bool     `json:"stable"` // the runs agree on at least one byte that differs from what was shipped
+	Cause   string   `json:"cause,omitempty"`
+	Explain []string `json:"explain,omitempty"`
+}
+
+// Problem is a step that ended too early.
+type Problem struct {
+	Check string `json:"check,omitempty"`
+	Class string `json:"class"` // failed or inconclusive
+	Text  string `json:"text"`
+	Hint  string `json:"hint,omitempty"`
+}
+
+// ProblemOf turns an error into a problem. An error that names no check belongs to check.
+func ProblemOf(err error, check string) Problem {
+	id := fault.CheckOf(err)
+	if id == "" {
+		id = check
+	}
+	return Problem{Check: id, Class: fault.ClassOf(err).String(), Text: err.Error(), Hint: fault.HintOf(err)}
+}
