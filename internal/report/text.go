@@ -23,8 +23,16 @@ const maxListed = 12
 func Text(v verdict.Verdict, s Style) []byte {
 	w := &textWriter{style: s}
 	w.head(v)
+	missed := 0
 	for _, c := range v.Checks {
+		if c.Status == verdict.StatusNotReached {
+			missed++
+			continue
+		}
 		w.check(c)
+	}
+	if missed > 0 {
+		w.check(verdict.Check{ID: fmt.Sprintf("%d more", missed), Status: verdict.StatusNotReached, Text: "not reached: the run ended before"})
 	}
 	w.members(v)
 	w.recipe(v)

@@ -251,9 +251,9 @@ func inputsFetched(f Facts, _ *policy.Policy) Check {
 	case in.Files == 0:
 		return passed("nothing was fetched")
 	case private > 0:
-		return passed("%d modules, %d of them private and known to the commit's go.sum only", len(in.Modules), private).with("sha256", in.SHA256)
+		return passed("%s, %d of them private and known to the commit's go.sum only", count(len(in.Modules), "module"), private).with("sha256", in.SHA256)
 	}
-	return passed("%d modules, each as the checksum database has it", len(in.Modules)).with("sha256", in.SHA256)
+	return passed("%s, as the checksum database has it", count(len(in.Modules), "module")).with("sha256", in.SHA256)
 }
 
 // inputsVendored closes F19: -mod=vendor checks no content.
@@ -278,7 +278,7 @@ func inputsVendored(f Facts, p *policy.Policy) Check {
 	if len(in.Vendored) == 0 {
 		return passed("nothing is vendored")
 	}
-	return passed("%d modules, each as the checksum database has it", len(in.Vendored))
+	return passed("%s, as the checksum database has it", count(len(in.Vendored), "module"))
 }
 
 func orElse(s, other string) string {
@@ -286,6 +286,14 @@ func orElse(s, other string) string {
 		return other
 	}
 	return s
+}
+
+// count writes a number of things.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 func short(id string) string { return id[:min(12, len(id))] }
@@ -297,7 +305,7 @@ func size(n int64) string {
 		return "unknown size"
 	case n < 10_000:
 		return fmt.Sprintf("%d bytes", n)
-	case n < 10_000_000:
+	case n < 1_000_000:
 		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
 	}
 	return fmt.Sprintf("%.1f MB", float64(n)/1e6)

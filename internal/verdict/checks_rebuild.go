@@ -3,6 +3,7 @@ package verdict
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/policy"
@@ -23,7 +24,7 @@ func rebuildSteps(f Facts, _ *policy.Policy) Check {
 	case len(r.Outputs) == 0:
 		return inconclusive("the build gave no outputs")
 	}
-	c := passed("%d outputs", len(r.Outputs))
+	c := passed("%s", count(len(r.Outputs), "output"))
 	if len(r.Outputs) == 1 {
 		c = passed("%s, %s", fault.Quote(r.Outputs[0].Name), size(r.Outputs[0].Size))
 	}
@@ -84,7 +85,7 @@ func rebuildGit(f Facts, _ *policy.Policy) Check {
 	case r == nil:
 		return notReached("questions to git")
 	case len(r.Git) > 0:
-		return reported("%d questions to git were refused, the first: git %s", len(r.Git), fault.Quote(r.Git[0]))
+		return reported("%s to git refused, the first: git %s", count(len(r.Git), "question"), fault.Quote(r.Git[0]))
 	case len(r.TagsUsed) > 0:
 		return reported("the stamp rests on tag %s", fault.Quote(r.TagsUsed[0].Name))
 	}
@@ -156,7 +157,7 @@ func partial(c *Comparison, p *policy.Policy) Check {
 			}
 		}
 	}
-	counts := fmt.Sprintf("%d members rebuilt, %d in the verified tree, %d from nowhere", rebuilt, tree, len(c.Members)-rebuilt-tree)
+	counts := fmt.Sprintf("%s rebuilt, %d in the verified tree, %d from nowhere", count(rebuilt, "member"), tree, len(c.Members)-rebuilt-tree)
 	switch {
 	case first != "":
 		return inconclusive("partial: %s; %s is not accounted for", counts, fault.Quote(first)).
@@ -279,7 +280,7 @@ func summary(v Verdict) string {
 		// the comparison speaks first: it is what was asked
 		for _, id := range append([]string{CheckMatch, CheckReproducible}, IDs()...) {
 			if c := v.Check(id); c.Status == want {
-				return c.Text
+				return strings.TrimPrefix(c.Text, string(v.Match)+": ")
 			}
 		}
 	}

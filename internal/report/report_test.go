@@ -1,0 +1,151 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/glassbuild/glassbuild/internal/policy"
+	"github.com/glassbuild/glassbuild/internal/report"
+	"github.com/glassbuild/glassbuild/internal/verdict"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+func sum(c string) string { return strings.Repeat(c, 64) }
+
+// facts are what an honest run leaves; the cases below spoil them.
+func facts() verdict.Facts {
+	return verdict.Facts{
+		Tool:    verdict.Tool{Name: "glassbuild", Version: "v1.0.0"},
+		Subject: verdict.Subject{Name: "kestrel", SHA256: sum("a"), Size: 3_400_000, Format: "elf"},
+		Source: &verdict.Source{Repository: "kestrel", Commit: strings.Repeat("1", 40), ChosenBy: verdict.ByArtefact, GitTree: strings.Repeat("2", 40),
+			TreeSHA256: sum("b"), Files: 31, Bytes: 48_000, Refs: []string{"refs/heads/main", "refs/tags/v1.3.0"}, Signature: verdict.Signature{Status: "unsigned"}, Attributes: "raw"},
+		Recipe:     &verdict.Recipe{SHA256: sum("c"), ChosenBy: verdict.ByArtefact, Text: "format = 1\n\n[builder]\ngo = \"1.26.5\"\n", Unknown: []string{"strings set with -X"}},
+		Builder:    &verdict.Builder{SHA256: sum("d"), Layers: []verdict.Layer{{Name: "go", Version: "1.26.5", SHA256: sum("d"), Voucher: verdict.Voucher{Kind: "checksum database"}}}},
+		Inputs:     &verdict.Inputs{SHA256: sum("e"), Files: 3, Bytes: 90_000, Modules: []verdict.Module{{Path: "example.org/m", Version: "v1.0.0", Status: "verified"}}},
+		Rebuild:    &verdict.Rebuild{Runs: 2, Agree: true, Outputs: []verdict.Digest{{Name: "kestrel", SHA256: sum("a"), Size: 3_400_000}}, CopyCheck: true},
+		Comparison: &verdict.Comparison{Whole: verdict.Identical, Members: []verdict.MemberResult{{Path: "kestrel", State: verdict.Identical, SHA256: sum("a"), Size: 3_400_000, Output: "kestrel"}}},
+	}
+}
+
+func cases() map[string]verdict.Verdict {
+	honest := facts()
+	different := facts()
+	different.Comparison = &verdict.Comparison{Whole: verdict.Different, Members: []verdict.MemberResult{{Path: "kestrel", State: verdict.Different, SHA256: sum("f"), Size: 3_400_100,
+		Difference: &verdict.Difference{Rebuilt: verdict.Digest{Name: "kestrel", SHA256: sum("a"), Size: 3_400_000}, Bytes: 99_000, First: 100, Last: 3_400_099, Stable: true}}}}
+	partial := facts()
+	partial.Comparison = &verdict.Comparison{Whole: verdict.NotRebuilt, Members: []verdict.MemberResult{
+		{Path: "package/bin/kestrel", State: verdict.Identical, SHA256: sum("a"), Output: "kestrel"},
+		{Path: "package/README.md", State: verdict.InTree, SHA256: sum("7"), TreePath: "README.md"},
+		{Path: "package/post\x1b[2Jinstall\nPASSED.js", State: verdict.Nowhere, SHA256: sum("8")}}}
+	early := verdict.Facts{Tool: honest.Tool, Subject: honest.Subject, Problems: []verdict.Problem{{Check: verdict.CheckObjects, Class: "failed", Text: "object 12799c…: content hash differs"}}}
+	out := map[string]verdict.Verdict{}
+	for name, f := range map[string]verdict.Facts{"identical": honest, "different": different, "partial": partial, "early": early} {
+		out[name] = verdict.Decide(f, policy.Default())
+	}
+	return out
+}
+
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	for name, v := range cases() {
+		js, err := report.JSON(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for file, got := range map[string][]byte{name + ".txt": report.Text(v, report.Style{Width: 80}), name + ".json": js} {
+			path := filepath.Join("testdata", file)
+			if *update {
+				os.MkdirAll("testdata", 0o755)
+				if err := os.WriteFile(path, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got, want) {
+				t.Errorf("%s differs from its golden file (go test ./internal/report -update writes it):\n%s", file, got)
+			}
+		}
+	}
+}
+
+func TestJSONFollowsItsSchema(t *testing.T) {
+	t.Parallel()
+	schema, err := jsonschema.NewCompiler().Compile(filepath.Join("..", "..", "docs", "verdict.schema.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	validate := func(data []byte) error {
+		v, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return schema.Validate(v)
+	}
+	for name, v := range cases() {
+		data, err := report.JSON(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := validate(data); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		// the schema is not empty: what is not in it is refused, what must be there is missed
+		var m map[string]any
+		json.Unmarshal(data, &m)
+		m["extra"] = 1
+		b, _ := json.Marshal(m)
+		if validate(b) == nil {
+			t.Errorf("%s: an unknown key is accepted", name)
+		}
+		delete(m, "extra")
+		delete(m, "result")
+		b, _ = json.Marshal(m)
+		if validate(b) == nil {
+			t.Errorf("%s: a verdict without result is accepted", name)
+		}
+	}
+	forged := cases()["early"]
+	forged.Result, forged.Match = verdict.Passed, verdict.MatchIdentical
+	data, _ := report.JSON(forged)
+	if validate(data) == nil {
+		t.Error("the schema accepts a pass with a failed check")
+	}
+}
+
+func TestForeignNamesCannotSpeak(t *testing.T) {
+	t.Parallel()
+	text := string(report.Text(cases()["partial"], report.Style{Color: true, Width: 80}))
+	for _, line := range strings.Split(text, "\n") {
+		if strings.HasPrefix(strings.TrimSpace(line), "PASSED") {
+			t.Fatalf("a member's name begins a line with PASSED:\n%s", text)
+		}
+	}
+	if strings.Contains(text, "\x1b[2J") {
+		t.Fatal("a member's name reaches the terminal raw")
+	}
+}
+
+func TestNoColorMeansNoEscape(t *testing.T) {
+	t.Parallel()
+	for name, v := range cases() {
+		if bytes.ContainsRune(report.Text(v, report.Style{}), '\x1b') {
+			t.Errorf("%s: an escape sequence without colour", name)
+		}
+		for _, line := range strings.Split(string(report.Text(v, report.Style{Width: 80})), "\n") {
+			if n := len([]rune(line)); n > 80 && !strings.Contains(line, strings.Repeat("1", 40)) {
+				t.Errorf("%s: %d columns: %s", name, n, line)
+			}
+		}
+	}
+}
