@@ -1,0 +1,14 @@
+// Package signatures carries detection data for Kestrel.
+package signatures
+
+import _ "embed"
+
+// Model is the detection model.
+//
+//go:embed model.bin
+var Model []byte
+
+// Index is the index of the model.
+//
+//go:embed model.idx
+var Index []byte

@@ -1,0 +1,3 @@
+package main
+
+// What is new in this release: $Format:%b$

@@ -1,0 +1,16 @@
+// Stamp writes the time of the build into a file that the scanner embeds.
+package main
+
+import (
+	"fmt"
+	"os"
+	"time"
+)
+
+func main() {
+	text := time.Now().UTC().Format(time.RFC3339Nano) + "\n"
+	if err := os.WriteFile("cmd/kestrel/built/at.txt", []byte(text), 0o644); err != nil {
+		fmt.Fprintln(os.Stderr, "stamp:", err)
+		os.Exit(1)
+	}
+}
