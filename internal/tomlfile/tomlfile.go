@@ -71,9 +71,14 @@ func (k Kind) String() string {
 // Decode parses data, which the user knows as name, into the struct that into points to.
 // The returned document gives later checks the positions of what was read.
 func Decode(name string, data []byte, into any) (*Document, error) {
+	return DecodeLimit(name, data, MaxBytes, into)
+}
+
+// DecodeLimit is Decode for documents that a program writes and that may be larger: at most limit bytes.
+func DecodeLimit(name string, data []byte, limit int, into any) (*Document, error) {
 	d := &Document{name: name, data: data}
-	if len(data) > MaxBytes {
-		return nil, fault.Usagef(fault.Quote(name), "document exceeds %d KiB", MaxBytes>>10)
+	if len(data) > limit {
+		return nil, fault.Usagef(fault.Quote(name), "document exceeds %d KiB", limit>>10)
 	}
 	if err := d.checkBytes(); err != nil {
 		return nil, err

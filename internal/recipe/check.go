@@ -1,0 +1,224 @@
+package recipe
+
+import (
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/glassbuild/glassbuild/internal/fault"
+)
+
+var (
+	goVersion     = regexp.MustCompile(`^1\.(0|[1-9][0-9]?)(\.(0|[1-9][0-9]?))?((rc|beta)[1-9][0-9]?)?$`)
+	exactVersion  = regexp.MustCompile(`^(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})(-[0-9A-Za-z.-]{1,64})?$`)
+	imageDigest   = regexp.MustCompile(`@sha256:[0-9a-f]{64}$`)
+	debianName    = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]{1,127}(=[0-9A-Za-z.+:~-]{1,127})?$`)
+	debianSuite   = regexp.MustCompile(`^[a-z][a-z0-9./-]{1,63}$`)
+	differences   = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+	templateMarks = []string{"${", "$(", "{{"}
+)
+
+// ValidGoVersion tells whether s is the exact version of a Go release, without the "go" before it.
+func ValidGoVersion(s string) bool { return goVersion.MatchString(s) }
+
+// check judges a whole recipe. report places its errors.
+func check(r *Recipe, report reporter) error {
+	for _, f := range []func(*Recipe, reporter) error{checkBuilder, checkSource, checkSteps, checkArtifacts} {
+		if err := f(r, report); err != nil {
+			return err
+		}
+	}
+	return checkEnv(r.Env, "env", report)
+}
+
+func checkBuilder(r *Recipe, report reporter) error {
+	b := r.Builder
+	bases := 0
+	for _, is := range []bool{b.Image != "", b.Debian != nil, b.Host} {
+		if is {
+			bases++
+		}
+	}
+	switch {
+	case bases == 0 && b.Go == "" && b.Node == "":
+		return report("builder", "no builder named").WithHint(`for example: go = "1.26.5"`)
+	case bases > 1:
+		return report("builder", "more than one base: choose one of image, debian and host")
+	case b.Go != "" && !ValidGoVersion(b.Go):
+		return report("builder.go", "%s is not an exact version: pin by digest or exact version", fault.Quote(b.Go)).
+			WithHint(`for example: go = "1.26.5"`)
+	case len(b.Without) > 0 && b.Go == "":
+		return report("builder.without", "leaves out files of a Go toolchain, but no go version is named")
+	case b.Node != "" && !exactVersion.MatchString(b.Node):
+		return report("builder.node", "%s is not an exact version", fault.Quote(b.Node))
+	case b.NPM != "" && !exactVersion.MatchString(b.NPM):
+		return report("builder.npm", "%s is not an exact version", fault.Quote(b.NPM))
+	case b.NPM != "" && b.Node == "":
+		return report("builder.npm", "npm needs node")
+	case b.Image != "" && (!imageDigest.MatchString(b.Image) || strings.HasPrefix(b.Image, "-") || !fault.Plain(b.Image)):
+		return report("builder.image", "%s: pin by digest", fault.Quote(b.Image)).WithHint("a tag can be moved: write NAME@sha256:DIGEST")
+	}
+	for i, p := range b.Without {
+		if _, err := path.Match(p, ""); err != nil || checkPath(p) != nil {
+			return report(fmt.Sprintf("builder.without[%d]", i), "%s: bad pattern", fault.Quote(p))
+		}
+	}
+	return checkDebian(b.Debian, report)
+}
+
+func checkDebian(d *Debian, report reporter) error {
+	if d == nil {
+		return nil
+	}
+	if !debianSuite.MatchString(d.Suite) || strings.Contains(d.Suite, "..") {
+		return report("builder.debian", "%s is not a suite", fault.Quote(d.Suite))
+	}
+	for _, p := range d.Packages {
+		if !debianName.MatchString(p) {
+			return report("builder.debian", "%s is not a package", fault.Quote(p))
+		}
+	}
+	return nil
+}
+
+func checkSource(r *Recipe, report reporter) error {
+	if a := r.Source.Attributes; !slices.Contains([]Attributes{Raw, Checkout, Archive}, a) {
+		return report("source.attributes", "%s is not one of raw, checkout, archive", fault.Quote(string(a)))
+	}
+	if t := r.VCS.Tags; !slices.Contains([]Tags{NoTags, TagsAtCommit, AllTags}, t) {
+		return report("vcs.tags", "%s is not one of none, at-commit, all", fault.Quote(string(t)))
+	}
+	if r.VCS.Dirty && !r.VCS.Stamp {
+		return report("vcs.dirty", "nothing is stamped: stamp is false")
+	}
+	return nil
+}
+
+// stepPath is where a step stands in the document.
+func stepPath(fetch bool, i int) string {
+	if fetch {
+		return fmt.Sprintf("fetch[%d]", i)
+	}
+	return fmt.Sprintf("step[%d]", i)
+}
+
+func checkSteps(r *Recipe, report reporter) error {
+	for i, list := range [][]Step{r.Fetch, r.Steps} {
+		if len(list) > MaxSteps {
+			return report(stepPath(i == 0, MaxSteps), "more than %d steps", MaxSteps)
+		}
+		for j, s := range list {
+			if err := checkStep(s, stepPath(i == 0, j), report); err != nil {
+				return err
+			}
+		}
+	}
+	if len(r.Steps) == 0 {
+		return report("step", "no step")
+	}
+	return nil
+}
+
+func checkStep(s Step, at string, report reporter) error {
+	switch {
+	case len(s.Run) > 0 && s.Script != "":
+		return report(at, "run and script: choose one")
+	case len(s.Run) == 0 && s.Script == "":
+		return report(at, "neither run nor script")
+	case strings.ContainsRune(s.Script, 0):
+		return report(at+".script", "zero byte")
+	case len(s.Run) > MaxArgs:
+		return report(at+".run", "more than %d arguments", MaxArgs)
+	}
+	for i, arg := range s.Run {
+		where := fmt.Sprintf("%s.run[%d]", at, i)
+		if i == 0 && (arg == "" || arg[0] == '-' || !fault.Plain(arg)) {
+			return report(where, "%s is not a program", fault.Quote(arg))
+		}
+		if strings.ContainsRune(arg, 0) {
+			return report(where, "zero byte")
+		}
+		for _, mark := range templateMarks {
+			if strings.Contains(arg, mark) {
+				return report(where, "steps are argv lists: %q is not expanded", mark).WithHint("write the value out, or use script")
+			}
+		}
+	}
+	if err := checkPath(s.Dir); err != nil {
+		return report(at+".dir", "%s: %v", fault.Quote(s.Dir), err)
+	}
+	return checkEnv(s.Env, at+".env", report)
+}
+
+func checkArtifacts(r *Recipe, report reporter) error {
+	if len(r.Artifacts) == 0 {
+		return report("artifact", "no artifact")
+	}
+	if len(r.Artifacts) > MaxArtifacts {
+		return report("artifact", "more than %d artifacts", MaxArtifacts)
+	}
+	seen := map[place]bool{}
+	for i, a := range r.Artifacts {
+		at := fmt.Sprintf("artifact[%d]", i)
+		if err := checkPath(a.Output); err != nil || a.Output == "." {
+			return report(at+".output", "%s: %v", fault.Quote(a.Output), orNoFile(err))
+		}
+		if a.Member != "" {
+			if err := checkPath(a.Member); err != nil || a.Member == "." {
+				return report(at+".member", "%s: %v", fault.Quote(a.Member), orNoFile(err))
+			}
+		}
+		key := place{a.Member, a.Output}
+		if a.Member != "" {
+			key.output = ""
+		}
+		if seen[key] {
+			return report(at, "duplicate artifact %s", fault.Quote(a.Member+a.Output))
+		}
+		seen[key] = true
+		for j, name := range a.Allow {
+			if !differences.MatchString(name) || slices.Contains(a.Allow[:j], name) {
+				return report(fmt.Sprintf("%s.allow[%d]", at, j), "%s is not the name of a difference, or stands twice", fault.Quote(name))
+			}
+		}
+	}
+	return nil
+}
+
+// place is what makes an artefact the same as another one.
+type place struct{ member, output string }
+
+var errEscapes = fmt.Errorf("path escapes")
+
+func orNoFile(err error) error {
+	if err == nil {
+		return fmt.Errorf("is no file")
+	}
+	return err
+}
+
+// checkPath demands a relative path in its shortest form that stays below its root, on every platform.
+func checkPath(p string) error {
+	switch {
+	case p == "":
+		return fmt.Errorf("path is empty")
+	case len(p) > MaxPath:
+		return fmt.Errorf("path exceeds %d bytes", MaxPath)
+	case !utf8.ValidString(p) || !fault.Plain(p):
+		return fmt.Errorf("unprintable characters in path")
+	case path.IsAbs(p) || strings.ContainsRune(p, '\\') || len(p) > 1 && p[1] == ':':
+		return errEscapes
+	}
+	for part := range strings.SplitSeq(p, "/") {
+		if part == ".." {
+			return errEscapes
+		}
+	}
+	if path.Clean(p) != p {
+		return fmt.Errorf("path is not in its shortest form %q", path.Clean(p))
+	}
+	return nil
+}

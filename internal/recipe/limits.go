@@ -1,0 +1,17 @@
+package recipe
+
+const (
+	// MaxLockBytes bounds a lock. It is larger than other documents because a program writes it, one entry for every
+	// file that was fetched.
+	MaxLockBytes = 8 << 20
+	// MaxSteps bounds the fetch steps, and the steps.
+	MaxSteps = 64
+	// MaxArgs bounds the arguments of one step.
+	MaxArgs = 1024
+	// MaxArtifacts bounds the artefacts of a recipe.
+	MaxArtifacts = 1024
+	// MaxPath bounds a path, in bytes; PATH_MAX is 4096 on Linux.
+	MaxPath = 4000
+	// MaxEnvValue bounds the value of one environment variable.
+	MaxEnvValue = 16 << 10
+)

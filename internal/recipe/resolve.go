@@ -1,0 +1,87 @@
+package recipe
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+
+	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/tomlfile"
+)
+
+// Chooser is who decided something. The zero value is nobody.
+type Chooser string
+
+// Who can decide a line of a recipe.
+const (
+	Auditor  Chooser = "auditor"  // a file that whoever verifies named
+	Commit   Chooser = "commit"   // the file in the verified commit
+	Artefact Chooser = "artefact" // the shipped file says so of itself
+	BuiltIn  Chooser = "built-in" // a default of this program
+)
+
+// Request says where a recipe can come from.
+type Request struct {
+	Name     string                                         // name of the auditor's own file; "" for none
+	Data     []byte                                         // its content
+	Lock     []byte                                         // the lock beside it; nil for none
+	ReadFile func(path string, limit int64) ([]byte, error) // reads a file of the commit; a missing one is fs.ErrNotExist
+	Artefact *Inference                                     // the shipped binaries; nil when there are none
+}
+
+// Resolved is a recipe and where it comes from.
+type Resolved struct {
+	Recipe   *Recipe
+	Lock     *Lock     // nil when there is none
+	ChosenBy Chooser   // who gave the recipe as a whole
+	Lines    []Line    // the canonical form line by line
+	Inferred *Inferred // set when the artefact chose
+}
+
+// Resolve takes the auditor's recipe, else the commit's, else infers one from the artefact.
+func Resolve(ctx context.Context, in Request) (*Resolved, error) {
+	if in.Name != "" {
+		return parsed(in.Name, in.Data, in.Name+" (lock)", in.Lock, Auditor)
+	}
+	if in.ReadFile != nil {
+		data, err := in.ReadFile(FileName, tomlfile.MaxBytes+1)
+		if err == nil {
+			lock, err := in.ReadFile(LockFileName, MaxLockBytes+1)
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return nil, err
+			}
+			return parsed(FileName, data, LockFileName, lock, Commit)
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	if in.Artefact == nil || len(in.Artefact.Binaries) == 0 {
+		return nil, fault.Usagef("recipe", "there is none: no file was named, the commit has no %s, and nothing shipped tells how it was built", FileName).
+			WithHint("write one, or let `glassbuild init` do it")
+	}
+	inferred, err := Infer(ctx, *in.Artefact)
+	if err != nil {
+		return nil, err
+	}
+	return &Resolved{Recipe: inferred.Recipe, ChosenBy: Artefact, Lines: inferred.Lines, Inferred: inferred}, nil
+}
+
+func parsed(name string, data []byte, lockName string, lock []byte, by Chooser) (*Resolved, error) {
+	r, err := Parse(name, data)
+	if err != nil {
+		return nil, err
+	}
+	out := &Resolved{Recipe: r, ChosenBy: by, Lines: r.lines()}
+	for i := range out.Lines {
+		if out.Lines[i].path != "" {
+			out.Lines[i].ChosenBy = by
+		}
+	}
+	if lock != nil {
+		if out.Lock, err = ParseLock(lockName, lock); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
