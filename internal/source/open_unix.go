@@ -1,0 +1,8 @@
+//go:build unix
+
+package source
+
+import "syscall"
+
+// nonBlocking keeps an open from waiting for the other end of a FIFO.
+const nonBlocking = syscall.O_NONBLOCK

@@ -1,0 +1,99 @@
+package source
+
+import (
+	"context"
+	"strings"
+
+	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/source/gitobj"
+)
+
+// The checks that faults of this package decide, beside those of gitobj.
+const (
+	CheckRepository = "source.repository"
+	CheckCommit     = gitobj.CheckCommit
+	CheckObjects    = gitobj.CheckObjects
+	CheckTree       = gitobj.CheckTree
+	CheckReachable  = "source.reachable"
+	CheckSubmodules = "source.submodules"
+)
+
+// Need says how much of a repository is wanted beside the commit, its tree, and the branches and tags that it is
+// reachable from. From a remote repository, no more than that is fetched.
+type Need uint8
+
+const (
+	// NeedTags asks for every tag that is merged into the commit.
+	NeedTags Need = 1 << iota
+	// NeedHistory asks for the commit's ancestors: Commit.History, Changed, LastTouched.
+	NeedHistory
+)
+
+// Options are the choices of a caller. The zero value reads local repositories only, and of them only the commit.
+type Options struct {
+	Need Need
+}
+
+// Commit is one commit of an open repository. It is safe for use by several goroutines.
+type Commit struct {
+	repo   *repository
+	id     gitobj.ID
+	object *gitobj.CommitObject
+	facts  Facts
+	opt    Options
+}
+
+// Open opens the commit with that full id. where is the path of a local repository, bare or with a work tree, or the
+// URL of a remote one.
+//
+// A commit that no branch or tag reaches is no error here: Facts.Refs is empty then, and the verdict decides.
+func Open(ctx context.Context, where string, id string, opt Options) (*Commit, error) {
+	repo, err := openRepository(ctx, where, id, opt)
+	if err != nil {
+		return nil, err
+	}
+	c, err := repo.commit(ctx, id, opt)
+	if err != nil {
+		repo.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// Close releases the repository.
+func (c *Commit) Close() error { return c.repo.Close() }
+
+// Facts returns what is known of the commit.
+func (c *Commit) Facts() Facts { return c.facts }
+
+func openRepository(ctx context.Context, where, id string, opt Options) (*repository, error) {
+	if where == "" || strings.HasPrefix(where, "-") {
+		return nil, fault.Usagef(fault.Quote(where), "unsupported URL").WithCheck(CheckRepository)
+	}
+	return openLocal(where)
+}
+
+// commit reads and judges the commit of that id.
+func (r *repository) commit(ctx context.Context, text string, opt Options) (*Commit, error) {
+	id, ok := gitobj.ParseID(text)
+	if !ok {
+		return nil, r.needFullID(text)
+	}
+	if id.Format() != r.objects.Format() {
+		return nil, fault.Inconclusivef(fault.Quote(text), "commit not found: the repository names its objects with %s",
+			r.objects.Format()).WithCheck(CheckRepository)
+	}
+	raw, err := r.readCommit(id)
+	if err != nil {
+		return nil, err
+	}
+	object, err := gitobj.ParseCommit(id, raw)
+	if err != nil {
+		return nil, err
+	}
+	c := &Commit{repo: r, id: id, object: object, opt: opt}
+	if err := c.gather(ctx); err != nil {
+		return nil, err
+	}
+	return c, nil
+}

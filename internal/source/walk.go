@@ -1,0 +1,181 @@
+package source
+
+import (
+	"context"
+	"path"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/source/gitobj"
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+)
+
+// listing is a tree, read whole: every name in it has been checked, no content has been read.
+type listing struct {
+	dirs     []string // parents before children
+	files    []file   // files and links
+	links    []gitlink
+	findings []Finding
+}
+
+// file is a file or link of a listing.
+type file struct {
+	path string
+	id   gitobj.ID
+	mode gitobj.Mode
+	at   gitobj.Location
+}
+
+// gitlink is a submodule of a listing.
+type gitlink struct {
+	path   string
+	commit gitobj.ID
+}
+
+// lister reads a tree level by level.
+type lister struct {
+	repo   *repository
+	reader *gitobj.Reader
+	parsed map[gitobj.ID][]gitobj.TreeEntry
+	out    listing
+}
+
+// list reads the tree below base.
+func (r *repository) listTree(ctx context.Context, tree gitobj.ID, base string) (*listing, error) {
+	l := lister{repo: r, reader: r.objects.NewReader(), parsed: make(map[gitobj.ID][]gitobj.TreeEntry)}
+	if base != "" {
+		l.out.dirs = append(l.out.dirs, base)
+	}
+	if err := l.walk(ctx, tree, base, 0); err != nil {
+		return nil, err
+	}
+	return &l.out, nil
+}
+
+func tooMuch(path, what string, limit int64) error {
+	return fault.Failf(fault.Quote(path), "%s: exceeds limit %d", what, limit).WithCheck(CheckTree)
+}
+
+func (l *lister) walk(ctx context.Context, tree gitobj.ID, dir string, depth int) error {
+	if depth > maxTreeDepth {
+		return tooMuch(dir[:min(len(dir), 64)], "directories in directories", maxTreeDepth)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	entries, err := l.entries(tree, dir)
+	if err != nil {
+		return err
+	}
+	l.findCollisions(dir, entries)
+	for _, e := range entries {
+		p := join(dir, e.Name)
+		if len(p) > maxPathLength {
+			return tooMuch(p[:64], "path too long", maxPathLength)
+		}
+		if len(l.out.files)+len(l.out.dirs)+len(l.out.links) >= maxFiles {
+			return tooMuch(p, "entries", maxFiles)
+		}
+		switch e.Mode {
+		case gitobj.ModeDir:
+			l.out.dirs = append(l.out.dirs, p)
+			if err := l.walk(ctx, e.ID, p, depth+1); err != nil {
+				return err
+			}
+		case gitobj.ModeSubmodule:
+			l.out.dirs = append(l.out.dirs, p)
+			l.out.links = append(l.out.links, gitlink{p, e.ID})
+		default:
+			location, err := l.repo.objects.Locate(e.ID)
+			if err != nil {
+				return at(p, err)
+			}
+			l.out.files = append(l.out.files, file{path: p, id: e.ID, mode: e.Mode, at: location})
+		}
+	}
+	return nil
+}
+
+// entries reads one tree object; the same object may stand at many paths.
+func (l *lister) entries(tree gitobj.ID, dir string) ([]gitobj.TreeEntry, error) {
+	if e, ok := l.parsed[tree]; ok {
+		return e, nil
+	}
+	data, err := l.reader.Read(tree, gitobj.Tree)
+	if err != nil {
+		return nil, at(dir, err)
+	}
+	e, err := gitobj.ParseTree(l.repo.objects.Format(), treeName(tree, dir), data)
+	if err == nil {
+		l.parsed[tree] = e
+	}
+	return e, err
+}
+
+func (o *listing) find(k Kind, path, detail string) {
+	if len(o.findings) < maxFindings {
+		o.findings = append(o.findings, Finding{k, path, detail})
+	}
+}
+
+// findCollisions reports names that a file system which ignores case, or composes Unicode, cannot tell apart
+// (CVE-2021-21300). Names of lower-case ASCII collide only with names that are not.
+func (l *lister) findCollisions(dir string, entries []gitobj.TreeEntry) {
+	if !slices.ContainsFunc(entries, func(e gitobj.TreeEntry) bool { return !isFolded(e.Name) }) {
+		return
+	}
+	first := make(map[string]string, len(entries))
+	for _, e := range entries {
+		if !utf8.ValidString(e.Name) {
+			l.out.find(ForeignName, join(dir, e.Name), "not valid UTF-8")
+		}
+		folded := foldName(e.Name)
+		if other, ok := first[folded]; ok {
+			l.out.find(CollidingNames, join(dir, e.Name), "collides with "+fault.Quote(other))
+			continue
+		}
+		first[folded] = e.Name
+	}
+}
+
+func isFolded(name string) bool {
+	for i := 0; i < len(name); i++ {
+		if c := name[i]; c >= 0x80 || (c >= 'A' && c <= 'Z') {
+			return false
+		}
+	}
+	return true
+}
+
+func foldName(name string) string {
+	for i := 0; i < len(name); i++ {
+		if name[i] >= 0x80 {
+			return norm.NFC.String(cases.Fold().String(norm.NFC.String(name)))
+		}
+	}
+	return strings.ToLower(name)
+}
+
+// escapes tells whether a link at that path leads out of the tree.
+func escapes(at, target string) bool {
+	if path.IsAbs(target) {
+		return true
+	}
+	// the text is followed step by step: a/../../x leaves a root that a/.. does not
+	depth := strings.Count(at, "/")
+	for part := range strings.SplitSeq(target, "/") {
+		switch part {
+		case "", ".":
+		case "..":
+			if depth--; depth < 0 {
+				return true
+			}
+		default:
+			depth++
+		}
+	}
+	return false
+}
