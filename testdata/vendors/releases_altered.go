@@ -78,6 +78,11 @@ var altered = []release{
 		make: func(m *maker) ([]byte, error) { return m.program("repo", "v1.2.0", "./cmd/kestrel", untracked) },
 	},
 	{
+		name: "dirty-accepted", row: "F14", about: "the same, and the auditor's own recipe says so",
+		repo: "repo", commit: "v1.2.0", args: []string{"--recipe", "recipes/dirty.toml"}, file: "kestrel", want: identical,
+		make: func(m *maker) ([]byte, error) { return m.program("repo", "v1.2.0", "./cmd/kestrel", untracked) },
+	},
+	{
 		name: "unreproducible", row: "76", about: "an honest vendor that embeds the time of the build", demo: true,
 		repo: "repo-unreproducible", commit: "v1.3.1", file: "kestrel", want: want{"inconclusive", "not-rebuilt", "rebuild.reproducible"},
 		make: func(m *maker) ([]byte, error) {

@@ -41,10 +41,13 @@ var packaged = []release{
 		name: "set-uid", row: "68", about: "the honest programs, one of them set-uid root",
 		repo: "repo", commit: "v1.2.0", file: "kestrel-1.2.0-linux-amd64.tar.gz", mode: 0o644,
 		want: want{"failed", "", "rebuild.match"},
-		make: repacked(func(members []member) []member {
-			members[0].mode = 0o4755
-			return members
-		}),
+		make: repacked(setUID),
+	},
+	{
+		name: "set-uid-member", row: "68", about: "the set-uid program in that archive alone",
+		repo: "repo", commit: "v1.2.0", member: "kestrel-1.2.0/kestrel", file: "kestrel-1.2.0-linux-amd64.tar.gz", mode: 0o644,
+		want: want{"failed", "", "rebuild.match"},
+		make: repacked(setUID),
 	},
 	{
 		name: "duplicate-member", row: "64", about: "two members of one name: the honest program first, another one after it",
@@ -109,6 +112,11 @@ func repacked(change func([]member) []member) func(*maker) ([]byte, error) {
 		}
 		return tarball(day(2, 2), change(members)...)
 	}
+}
+
+func setUID(members []member) []member {
+	members[0].mode = 0o4755
+	return members
 }
 
 func npmPackage(m *maker) ([]byte, error) {

@@ -51,6 +51,16 @@ func Make(ctx context.Context, dir string, opt Options) (*Expected, error) {
 	if err := m.writeKeys(); err != nil {
 		return nil, err
 	}
+	recipes, err := m.readTree("recipes")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "recipes"), 0o755); err != nil {
+		return nil, err
+	}
+	if err := writeFiles(filepath.Join(dir, "recipes"), recipes); err != nil {
+		return nil, err
+	}
 	if _, err := m.repo("repo"); err != nil {
 		return nil, err
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 func main() {
-	text := time.Now().UTC().Format(time.RFC3339Nano) + "\n"
+	text := time.Now().UTC().Format("2006-01-02T15:04:05.000000000Z\n")
 	if err := os.WriteFile("cmd/kestrel/built/at.txt", []byte(text), 0o644); err != nil {
 		fmt.Fprintln(os.Stderr, "stamp:", err)
 		os.Exit(1)
