@@ -1,0 +1,146 @@
+package artifact
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"strings"
+
+	"github.com/glassbuild/glassbuild/internal/archive"
+)
+
+// ContentName is what the content of a compressed file is called that is no archive.
+const ContentName = "content"
+
+// stream expands a compressed member into the spool. A tar or cpio in it is listed while it passes by and makes one
+// container "tar+gzip"; anything else becomes one member called ContentName.
+func (x *expander) stream(m *Member, kind string, sec *io.SectionReader, meter *archive.Meter) error {
+	if kind == archive.FormatGzip {
+		if done, err := x.segments(m, sec, meter); done || err != nil {
+			return err
+		}
+	}
+	d, err := archive.Decompress(kind, x.reader(sec), meter.Layer(meter.Label, sec.Size()))
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	st := Stream{Format: kind, Packed: sec.Size()}
+	if z, ok := d.(*archive.Gzip); ok {
+		st.Gzip = &z.Header
+	}
+	start, sum := x.a.spool.end, sha256.New()
+	r := bufio.NewReaderSize(io.TeeReader(d, io.MultiWriter(sum, x.a.spool)), copyBuffer)
+	head, err := r.Peek(archive.DetectBytes)
+	if err != nil && err != io.EOF {
+		return err
+	}
+	inner := archive.Detect(head)
+	if inner != archive.FormatTar && inner != archive.FormatCpio {
+		return x.plainStream(m, st, inner, format(head), r, start, meter)
+	}
+	m.Format = inner + "+" + kind
+	err = x.list(m, streamed(inner, r, meter), x.a.spool.f, start, meter)
+	st.Size, st.SHA256 = x.a.spool.end-start, hex.EncodeToString(sum.Sum(nil))
+	m.Streams = append(m.Streams, st)
+	return err
+}
+
+// plainStream makes the one member of a compressed file that is no archive.
+func (x *expander) plainStream(m *Member, st Stream, inner, kind string, r io.Reader, start int64, meter *archive.Meter) error {
+	c := newMember(m, &archive.Entry{Name: ContentName, Type: File, Mode: m.Mode})
+	c.at = location{file: x.a.spool.f, offset: start}
+	c.Format = kind
+	sum := sha256.New()
+	n, err := io.CopyBuffer(sum, struct{ io.Reader }{r}, x.buf)
+	if err != nil {
+		return err
+	}
+	c.Size, c.SHA256 = n, hex.EncodeToString(sum.Sum(nil))
+	if err := meter.Entry(); err != nil {
+		return err
+	}
+	st.Size, st.SHA256 = n, c.SHA256
+	m.Streams, m.Members = append(m.Streams, st), append(m.Members, c)
+	if inner == "" {
+		x.refine(c)
+		return nil
+	}
+	return x.expandInner([]nested{{c, inner}}, meter)
+}
+
+// segments lists an Alpine package: gzip members for signature, control data and content, one after the other. It
+// reports false when the file is one gzip member, which is all that any other format allows.
+func (x *expander) segments(m *Member, sec *io.SectionReader, meter *archive.Meter) (bool, error) {
+	if !x.startsLikeAlpine(sec, meter) {
+		return false, nil
+	}
+	in := &countingReader{r: x.reader(io.NewSectionReader(sec, 0, sec.Size()))}
+	br := bufio.NewReaderSize(in, copyBuffer)
+	var inner []nested
+	for at := int64(0); at < sec.Size(); {
+		layer := meter.Layer(meter.Label, sec.Size())
+		z, err := archive.NewGzip(br, layer)
+		if err != nil {
+			return true, err
+		}
+		z.AllowMore()
+		if _, err := io.CopyBuffer(io.Discard, struct{ io.Reader }{z}, x.buf); err != nil {
+			return true, err
+		}
+		end := in.n - int64(br.Buffered())
+		if at == 0 && end == sec.Size() {
+			return false, nil
+		}
+		if len(inner) == len(alpineSegments) {
+			return true, meter.Trailing("third gzip member")
+		}
+		c := newMember(m, &archive.Entry{Name: alpineSegments[len(inner)], Type: File, Size: end - at})
+		if err := meter.Entry(); err != nil {
+			return true, err
+		}
+		c.at = location{file: m.at.file, offset: m.at.offset + at}
+		if c.SHA256, err = x.hash(io.NewSectionReader(sec, at, end-at)); err != nil {
+			return true, err
+		}
+		inner = append(inner, nested{c, archive.FormatGzip})
+		m.Members = append(m.Members, c)
+		at = end
+	}
+	m.Format = "alpine"
+	return true, x.expandInner(inner, meter)
+}
+
+var alpineSegments = []string{"signature", "control", "data"}
+
+// startsLikeAlpine tells whether the first tar header inside names a signature, as signed Alpine packages begin.
+func (x *expander) startsLikeAlpine(sec *io.SectionReader, meter *archive.Meter) bool {
+	br := bufio.NewReader(io.NewSectionReader(sec, 0, sec.Size()))
+	z, err := archive.NewGzip(br, meter.Layer(meter.Label, sec.Size()))
+	if err != nil {
+		return false
+	}
+	z.AllowMore()
+	defer z.Close()
+	head := make([]byte, archive.DetectBytes)
+	n, _ := io.ReadFull(z, head)
+	return archive.Detect(head[:n]) == archive.FormatTar && strings.HasPrefix(string(head[:n]), ".SIGN.")
+}
+
+func (x *expander) hash(r io.Reader) (string, error) {
+	sum := sha256.New()
+	_, err := io.CopyBuffer(sum, struct{ io.Reader }{r}, x.buf)
+	return hex.EncodeToString(sum.Sum(nil)), err
+}
+
+type countingReader struct {
+	r io.Reader
+	n int64
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
+}
