@@ -189,3 +189,14 @@ func (t tree) without(names ...string) tree {
 	}
 	return rest
 }
+
+// DemoNames returns the names of the releases that show each kind of verdict once.
+func DemoNames() []string {
+	var names []string
+	for _, r := range releases {
+		if r.demo {
+			names = append(names, r.name)
+		}
+	}
+	return names
+}
