@@ -11,29 +11,54 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"path"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/tomlfile"
+	"github.com/glassbuild/glassbuild/internal/trust"
 )
 
 // Policy is what an auditor demands.
 type Policy struct {
-	Name   string `toml:"-"` // "built-in", or the file's base name
-	SHA256 string `toml:"-"`
+	Name   string // "built-in", or the file's base name
+	SHA256 string // over the file and every file that it names
 
-	Expires tomlfile.Date `toml:"expires"`
-	Source  Source        `toml:"source"`
-	Rebuild Rebuild       `toml:"rebuild"`
+	Trust   *trust.Trust // who counts as whom
+	Source  Source
+	Rebuild Rebuild
+
+	dir   string
+	named []namedFile
+}
+
+// file is the document as it is written.
+type file struct {
+	Expires        tomlfile.Date `toml:"expires"`
+	AllowedSigners string        `toml:"allowed-signers"` // an OpenSSH allowed_signers file: each line is a principal
+	RevokedKeys    string        `toml:"revoked-keys"`    // an OpenSSH key revocation list
+	Principals     []principal   `toml:"principal"`
+	Groups         []group       `toml:"group"`
+	Source         Source        `toml:"source"`
+	Rebuild        Rebuild       `toml:"rebuild"`
 }
 
 // Source holds the demands on the commit.
 type Source struct {
+	SignedBy    string   `toml:"signed-by"` // group or principal that must have signed the commit
+	Tag         *Tag     `toml:"tag"`
 	Attributes  string   `toml:"attributes"`  // raw (default), checkout or archive: the most that a recipe may ask for
 	Unreachable string   `toml:"unreachable"` // reason to accept a commit that no branch or tag reaches
 	Opaque      []Opaque `toml:"opaque"`
 	OpaqueRule  string   `toml:"unlisted-opaque"` // report (default) or fail
+}
+
+// Tag demands a tag at the commit.
+type Tag struct {
+	SignedBy string   `toml:"signed-by"` // group or principal that must have signed it; "" takes any tag
+	Names    []string `toml:"names"`     // patterns, * stops at /; empty takes any name
 }
 
 // Opaque is a file that cannot be read and that the auditor knows.
@@ -137,20 +162,62 @@ func pathless(err error) error {
 }
 
 func parse(name string, data []byte, now time.Time) (*Policy, error) {
-	p := &Policy{Name: name}
-	doc, err := tomlfile.Decode(name, data, p)
+	var f file
+	doc, err := tomlfile.Decode(name, data, &f)
 	if err != nil {
 		return nil, err
 	}
-	if !p.Expires.IsZero() && !now.Before(p.Expires.End()) {
-		return nil, doc.Errorf("expires", "expired on %s", p.Expires).WithHint("renew the policy: nothing is judged by an expired one")
+	p := &Policy{Name: name, Source: f.Source, Rebuild: f.Rebuild, dir: filepath.Dir(name)}
+	if !f.Expires.IsZero() && !now.Before(f.Expires.End()) {
+		return nil, doc.Errorf("expires", "expired on %s", f.Expires).WithHint("renew the policy: nothing is judged by an expired one")
 	}
 	if err := p.check(doc); err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256(data)
-	p.SHA256 = hex.EncodeToString(sum[:])
+	if err := p.people(doc, &f); err != nil {
+		return nil, err
+	}
+	if err := p.signers(doc); err != nil {
+		return nil, err
+	}
+	p.SHA256 = p.digest(data)
 	return p, nil
+}
+
+// digest covers the file and, in the order in which it names them, every named file with its length (F15).
+func (p *Policy) digest(data []byte) string {
+	h := sha256.New()
+	h.Write(data)
+	for _, n := range p.named {
+		fmt.Fprintf(h, "\x00%s\x00%d\x00", n.name, len(n.data))
+		h.Write(n.data)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// signers refuses demands on a group or principal that does not exist.
+func (p *Policy) signers(doc *tomlfile.Document) error {
+	demands := map[string]string{"source.signed-by": p.Source.SignedBy}
+	if p.Source.Tag != nil {
+		demands["source.tag.signed-by"] = p.Source.Tag.SignedBy
+		for i, n := range p.Source.Tag.Names {
+			if _, err := path.Match(n, ""); err != nil || n == "" {
+				return doc.Errorf(fmt.Sprintf("source.tag.names[%d]", i), "malformed pattern %q", n)
+			}
+		}
+	}
+	for key, who := range demands {
+		if who == "" {
+			if doc.Has(key) {
+				return doc.Errorf(key, "name a group or principal")
+			}
+			continue
+		}
+		if !p.Trust.Known(who) {
+			return doc.Errorf(key, "%q is neither a group nor a principal of this policy", who)
+		}
+	}
+	return nil
 }
 
 // check fills defaults and refuses rules that are empty, unknown or impossible.

@@ -15,6 +15,7 @@ const (
 	CheckObjects      = "source.objects"
 	CheckReachable    = "source.reachable"
 	CheckSignature    = "source.signature"
+	CheckTag          = "source.tag"
 	CheckTree         = "source.tree"
 	CheckRecipe       = "recipe.settings"
 	CheckContradicts  = "recipe.contradiction"
@@ -37,6 +38,7 @@ var catalogue = []entry{
 	{CheckObjects, "every git object used has the content that its id names", sourceObjects},
 	{CheckReachable, "a branch or tag reaches the commit", sourceReachable},
 	{CheckSignature, "who signed the commit", sourceSignature},
+	{CheckTag, "a tag at the commit, where the policy demands one", sourceTag},
 	{CheckTree, "the tree was exported as the commit holds it", sourceTree},
 	{CheckRecipe, "nothing in the recipe was decided by the artefact alone", recipeSettings},
 	{CheckContradicts, "the artefact does not contradict the commit", recipeContradiction},

@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -90,22 +91,79 @@ func sourceReachable(f Facts, p *policy.Policy) Check {
 		hint("ask the vendor which branch or tag was released from it; a forge also serves commits of forks and of deleted branches")
 }
 
-func sourceSignature(f Facts, _ *policy.Policy) Check {
+// sourceSignature counts principals, not signatures: who signed is judged by the auditor's own list.
+func sourceSignature(f Facts, p *policy.Policy) Check {
 	if f.Source == nil || f.Source.Commit == "" {
 		return notReached("signature")
 	}
-	s := f.Source.Signature
-	if s.Status == "" {
-		return inconclusive("the signature was not looked at")
+	s, want := f.Source.Signature, p.Source.SignedBy
+	switch {
+	case s.Status == "":
+		return inconclusive("the signature was not looked at: %s", orElse(s.Detail, "no status"))
+	case want == "":
+		return reported("commit %s (not demanded by the policy)", describeSignature(s))
+	case s.Status != signedGood:
+		return failed("commit %s; the policy demands %s", describeSignature(s), fault.Quote(want)).
+			hint("the policy decides who counts: [[principal]] names keys and identities")
 	}
-	return reported("%s (not demanded by the policy)", describeSignature(s))
+	ok, why := p.Trust.Satisfied(want, []string{s.Signer})
+	if !ok {
+		return failed("commit %s; %s", describeSignature(s), why)
+	}
+	return passed("commit %s", describeSignature(s))
+}
+
+// signedGood is the only status of a signature that satisfies a demand.
+const signedGood = "good"
+
+// sourceTag looks for a tag at the commit that satisfies the policy.
+func sourceTag(f Facts, p *policy.Policy) Check {
+	if f.Source == nil || f.Source.Commit == "" {
+		return notReached("tags")
+	}
+	want := p.Source.Tag
+	if want == nil {
+		if len(f.Source.Tags) == 0 {
+			return reported("no tag at the commit (not demanded by the policy)")
+		}
+		t := f.Source.Tags[0]
+		return reported("%s, %s (not demanded by the policy)", fault.Quote(t.Name), describeSignature(t.Signature))
+	}
+	reason := "no tag points at the commit"
+	for _, t := range f.Source.Tags {
+		if !nameFits(t.Name, want.Names) {
+			reason = fmt.Sprintf("tag %s has none of the demanded names", fault.Quote(t.Name))
+			continue
+		}
+		if want.SignedBy == "" {
+			return passed("tag %s", fault.Quote(t.Name)).with("gitTag", t.Object)
+		}
+		if t.Signature.Status != signedGood {
+			reason = fmt.Sprintf("tag %s %s", fault.Quote(t.Name), describeSignature(t.Signature))
+			continue
+		}
+		ok, why := p.Trust.Satisfied(want.SignedBy, []string{t.Signature.Signer})
+		if ok {
+			return passed("tag %s %s", fault.Quote(t.Name), describeSignature(t.Signature)).with("gitTag", t.Object)
+		}
+		reason = fmt.Sprintf("tag %s: %s", fault.Quote(t.Name), why)
+	}
+	return failed("%s", reason).hint("the policy demands a tag at the commit; ask the vendor which one was released")
+}
+
+func nameFits(name string, patterns []string) bool {
+	return len(patterns) == 0 || slices.ContainsFunc(patterns, func(p string) bool {
+		ok, err := path.Match(p, name)
+		return ok && err == nil
+	})
 }
 
 func describeSignature(s Signature) string {
-	text := "commit " + s.Status
+	text := s.Status
 	if s.Status == "unsigned" {
-		text = "commit is unsigned"
+		return "is unsigned"
 	}
+	text = "signature " + text
 	if s.Kind != "" {
 		text += ", " + s.Kind
 	}
@@ -114,6 +172,9 @@ func describeSignature(s Signature) string {
 	}
 	if s.Key != "" {
 		text += ", key " + fault.Quote(s.Key)
+	}
+	if s.Status != signedGood && s.Detail != "" {
+		text += ": " + fault.Quote(s.Detail)
 	}
 	return text
 }
