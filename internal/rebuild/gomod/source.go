@@ -1,0 +1,170 @@
+package gomod
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path"
+	"strings"
+	"sync"
+
+	"golang.org/x/mod/module"
+
+	"github.com/glassbuild/glassbuild/internal/fault"
+)
+
+// Fetcher opens what a URL names; a server that says "not there" (404, 410) is fs.ErrNotExist. *remote.Client is one.
+type Fetcher interface {
+	Fetch(ctx context.Context, url string, limit int64) (io.ReadCloser, error)
+}
+
+// Source is the proxies of one configuration.
+type Source struct {
+	env     Env
+	list    []proxy
+	db      Database
+	fetcher Fetcher
+
+	dbOnce sync.Once
+	dbBase string
+	dbErr  error
+}
+
+// NewSource checks the configuration; it opens no connection.
+func NewSource(env Env, fetcher Fetcher) (*Source, error) {
+	list, err := env.proxies()
+	if err != nil {
+		return nil, err
+	}
+	db, err := env.Database()
+	if err != nil {
+		return nil, err
+	}
+	return &Source{env: env, list: list, db: db, fetcher: fetcher}, nil
+}
+
+// Database returns the configuration's checksum database.
+func (s *Source) Database() Database { return s.db }
+
+// Env returns the configuration.
+func (s *Source) Env() Env { return s.env }
+
+// Open opens a file of the module proxy protocol, such as "example.com/m/@v/v1.0.0.zip", of the module at modulePath.
+// A file that no proxy has is fs.ErrNotExist.
+func (s *Source) Open(ctx context.Context, modulePath, file string, limit int64) (io.ReadCloser, error) {
+	if module.MatchPrefixPatterns(s.env.GONOPROXY, modulePath) && !(len(s.list) == 1 && s.list[0].direct) {
+		return nil, errNotProxied(modulePath, "GONOPROXY or GOPRIVATE names it")
+	}
+	var r io.ReadCloser
+	err := s.each(func(p proxy) (err error) {
+		switch {
+		case p.direct:
+			return errNotProxied(modulePath, "no configured proxy has it")
+		case p.off:
+			return fault.Inconclusivef(modulePath, "module lookup disabled by GOPROXY=off: %w", fs.ErrNotExist)
+		}
+		r, err = s.openAt(ctx, p.url, file, limit)
+		return err
+	})
+	return r, err
+}
+
+func errNotProxied(modulePath, why string) error {
+	return fault.Inconclusivef(modulePath, "%s, and modules are not fetched straight from version control: %w", why, fs.ErrNotExist).
+		WithHint("vendor the module, or serve it from a module proxy")
+}
+
+// each tries the proxies in order and keeps the most telling error: one of a proxy that failed rather than one that
+// did not have it.
+func (s *Source) each(try func(proxy) error) error {
+	var best error
+	for _, p := range s.list {
+		err := try(p)
+		if err == nil {
+			return nil
+		}
+		missing := errors.Is(err, fs.ErrNotExist)
+		if best == nil || !missing {
+			best = err
+		}
+		if !missing && !p.always {
+			break
+		}
+	}
+	return best
+}
+
+func (s *Source) openAt(ctx context.Context, base *url.URL, file string, limit int64) (io.ReadCloser, error) {
+	if base.Scheme != "file" {
+		u := *base
+		u.Path = strings.TrimSuffix(u.Path, "/") + "/" + file
+		u.RawPath = ""
+		return s.fetcher.Fetch(ctx, u.String(), limit)
+	}
+	root, err := os.OpenRoot(base.Path)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	f, err := root.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fault.Failf(fault.Quote(file), "not a regular file")
+	}
+	if err == nil && info.Size() > limit {
+		err = fault.Failf(fault.Quote(file), "exceeds %d bytes", limit)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// OpenSum opens a file of the checksum database, such as "latest" or "lookup/example.com/m@v1.0.0". As the go command
+// does, it goes through the first proxy that says it passes the database on, else to the database itself.
+func (s *Source) OpenSum(ctx context.Context, file string) (io.ReadCloser, error) {
+	if s.db.Name == "" {
+		return nil, fault.Inconclusivef("checksum database", "switched off by GOSUMDB: %w", fs.ErrNotExist)
+	}
+	s.dbOnce.Do(func() { s.dbBase, s.dbErr = s.findDatabase(context.WithoutCancel(ctx)) })
+	if s.dbErr != nil {
+		return nil, s.dbErr
+	}
+	if dir, ok := strings.CutPrefix(s.dbBase, "file://"); ok {
+		return s.openAt(ctx, &url.URL{Scheme: "file", Path: dir}, file, MaxSum)
+	}
+	return s.fetcher.Fetch(ctx, s.dbBase+"/"+file, MaxSum)
+}
+
+func (s *Source) findDatabase(ctx context.Context) (string, error) {
+	if s.db.URL != "" {
+		return s.db.URL, nil
+	}
+	base := ""
+	err := s.each(func(p proxy) error {
+		if p.url == nil {
+			return fs.ErrNotExist
+		}
+		r, err := s.openAt(ctx, p.url, path.Join("sumdb", s.db.Name, "supported"), MaxSum)
+		if err != nil {
+			return err
+		}
+		r.Close()
+		base = strings.TrimSuffix(p.url.String(), "/") + "/sumdb/" + s.db.Name
+		return nil
+	})
+	if err == nil {
+		return base, nil
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return "https://" + s.db.Name, nil
+	}
+	return "", err
+}
