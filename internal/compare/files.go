@@ -1,0 +1,133 @@
+// Package compare finds what differs between what was shipped and what was rebuilt, and accounts for every member.
+//
+// It takes values and returns values; it decides nothing. Identity is bit for bit; anything that is not has sizes,
+// counts and ranges. No zero value of this package says that something is equal, rebuilt or covered.
+package compare
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding"
+	"encoding/hex"
+	"hash"
+	"io"
+
+	"github.com/glassbuild/glassbuild/internal/fault"
+)
+
+// Content is the content of one file. *io.SectionReader and artifact.Content are such.
+type Content interface {
+	io.ReaderAt
+	Size() int64
+}
+
+// A Range is a run of bytes at the same offsets on both sides. Beyond the end of the shorter side every byte differs.
+type Range struct {
+	Offset int64 `json:"offset"`
+	Size   int64 `json:"size"`
+}
+
+// A Difference is the outcome of comparing two files byte for byte. The zero value says that nothing is equal.
+type Difference struct {
+	Equal         bool    `json:"equal"`
+	ShippedSHA256 string  `json:"shipped_sha256"`
+	RebuiltSHA256 string  `json:"rebuilt_sha256"`
+	ShippedSize   int64   `json:"shipped_size"`
+	RebuiltSize   int64   `json:"rebuilt_size"`
+	Bytes         int64   `json:"bytes"`            // how many offsets differ, those of the longer side's rest included
+	First         int64   `json:"first"`            // first and last offset that differ; -1 when equal
+	Last          int64   `json:"last"`             //
+	Ranges        []Range `json:"ranges,omitempty"` // every differing byte lies in one; close neighbours share one
+}
+
+// Files compares two files in one pass over each. While they are equal only one is hashed.
+func Files(ctx context.Context, shipped, rebuilt Content) (Difference, error) {
+	d := Difference{ShippedSize: shipped.Size(), RebuiltSize: rebuilt.Size(), First: -1, Last: -1}
+	a, b := make([]byte, chunkSize), make([]byte, chunkSize)
+	ha := sha256.New()
+	hb := ha
+	for off := int64(0); off < max(d.ShippedSize, d.RebuiltSize); off += chunkSize {
+		if err := ctx.Err(); err != nil {
+			return Difference{}, err
+		}
+		x, err := chunk(shipped, a, off)
+		if err != nil {
+			return Difference{}, err
+		}
+		y, err := chunk(rebuilt, b, off)
+		if err != nil {
+			return Difference{}, err
+		}
+		equal := bytes.Equal(x, y)
+		if !equal && ha == hb {
+			if hb, err = clone(ha); err != nil {
+				return Difference{}, err
+			}
+		}
+		ha.Write(x)
+		if ha != hb {
+			hb.Write(y)
+		}
+		if !equal {
+			d.scan(x, y, off)
+		}
+	}
+	d.ShippedSHA256, d.RebuiltSHA256 = hex.EncodeToString(ha.Sum(nil)), hex.EncodeToString(hb.Sum(nil))
+	d.Equal = d.Bytes == 0 && d.ShippedSize == d.RebuiltSize && d.ShippedSHA256 == d.RebuiltSHA256
+	return d, nil
+}
+
+// chunk reads what c has at off, at most len(buf) bytes.
+func chunk(c Content, buf []byte, off int64) ([]byte, error) {
+	n := min(int64(len(buf)), c.Size()-off)
+	if n <= 0 {
+		return nil, nil
+	}
+	got, err := c.ReadAt(buf[:n], off)
+	if int64(got) == n {
+		return buf[:n], nil
+	}
+	if err == nil || err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return nil, fault.Inconclusivef("comparison", "cannot read: %w", err)
+}
+
+func clone(h hash.Hash) (hash.Hash, error) {
+	state, err := h.(encoding.BinaryMarshaler).MarshalBinary()
+	if err != nil {
+		return nil, err
+	}
+	c := sha256.New()
+	return c, c.(encoding.BinaryUnmarshaler).UnmarshalBinary(state)
+}
+
+// scan notes every differing offset of two chunks at off.
+func (d *Difference) scan(x, y []byte, off int64) {
+	common := min(len(x), len(y))
+	for i := 0; i < common; i++ {
+		if x[i] != y[i] {
+			d.note(off+int64(i), 1)
+		}
+	}
+	if n := max(len(x), len(y)) - common; n > 0 {
+		d.note(off+int64(common), int64(n))
+	}
+}
+
+func (d *Difference) note(off, n int64) {
+	if d.First < 0 {
+		d.First = off
+	}
+	d.Last = off + n - 1
+	d.Bytes += n
+	if k := len(d.Ranges); k > 0 {
+		last := &d.Ranges[k-1]
+		if off-(last.Offset+last.Size) <= rangeGap || k == maxRanges {
+			last.Size = off + n - last.Offset
+			return
+		}
+	}
+	d.Ranges = append(d.Ranges, Range{off, n})
+}
