@@ -60,12 +60,17 @@ func imageFormat(has func(string) bool) string {
 	return ""
 }
 
+// isPE accepts a PE header in the head, or one that the DOS stub puts somewhere behind it. Text that begins with MZ has
+// printable characters where the offset is, which makes it a large number.
 func isPE(head []byte) bool {
 	if len(head) < 64 {
 		return false
 	}
 	at := binary.LittleEndian.Uint32(head[60:])
-	return int64(at)+4 > int64(len(head)) || string(head[at:at+4]) == "PE\x00\x00"
+	if int64(at)+4 > int64(len(head)) {
+		return at < maxStub
+	}
+	return string(head[at:at+4]) == "PE\x00\x00"
 }
 
 // isPyc accepts CPython's magic: a number of the 3.x range followed by CR LF, and the flags word of PEP 552.

@@ -4,5 +4,6 @@ const (
 	maxTreeFiles = 400_000 // entries of a directory artefact
 	maxXattr     = 64 << 10
 	copyBuffer   = 256 << 10
-	headBytes    = 1024 // what formats are told from
+	maxStub      = 1 << 24 // bytes of a DOS stub before a PE header
+	headBytes    = 1024    // what formats are told from
 )
