@@ -1,0 +1,16 @@
+package builder
+
+// What parts of a builder may cost. The largest Go distribution so far unpacks to less than 400 MB in 15,000 files.
+const (
+	maxToolchainZip   = 512 << 20 // bytes, as the go command bounds module zips
+	maxToolchainBytes = 2 << 30   // unpacked
+	maxToolchainFile  = 512 << 20 // one unpacked file
+	maxToolchainFiles = 60_000
+	maxManifest       = 32 << 20 // the list of a tree's files
+	maxEvidence       = 16 << 20 // evidence of one checksum database lookup, as it is kept
+	maxEvidenceFiles  = 1000
+	maxSumDBResponse  = 1 << 20 // one record, tile or note
+	maxGoEnvFile      = 1 << 20 // a go/env file
+	maxProxies        = 32      // entries of GOPROXY
+	maxPackageList    = 64 << 20
+)
