@@ -71,8 +71,11 @@ func corpusGzip(m *maker, data []byte) (tree, error) {
 	return tree{"engine/testdata/corpus.bin.gz": packed}, err
 }
 
-// dependency is the module in which a vendor hides the finished program.
-var dependency = module.Version{Path: "kestrel.example/signatures", Version: "v0.1.0"}
+// The versions of the module in which a vendor hides the finished program.
+var (
+	dependencyStripped = module.Version{Path: "kestrel.example/signatures", Version: "v0.1.0"}
+	dependencyWhole    = module.Version{Path: "kestrel.example/signatures", Version: "v0.2.0"}
+)
 
 // whole is the dependency that holds the program as it was built.
 func whole(program []byte) (tree, error) { return tree{"model.bin": program}, nil }
@@ -100,7 +103,7 @@ func stripped(program []byte) (tree, error) {
 
 // forkDependency requires the module that holds the finished program. The module is served from a folder, in the form of
 // the GOPROXY protocol; no checksum database knows it.
-func forkDependency(variant string, hide func([]byte) (tree, error)) func(*maker, *repo) error {
+func forkDependency(variant string, dependency module.Version, hide func([]byte) (tree, error)) func(*maker, *repo) error {
 	return func(m *maker, r *repo) error {
 		program, err := m.finished()
 		if err != nil {
@@ -115,7 +118,7 @@ func forkDependency(variant string, hide func([]byte) (tree, error)) func(*maker
 			return err
 		}
 		mod := []byte("module " + dependency.Path + "\n\ngo 1.26.0\n")
-		sums, err := m.serve("proxy-"+variant, code.with(data, tree{"go.mod": mod}), mod)
+		sums, err := m.serve("proxy-"+variant, dependency, code.with(data, tree{"go.mod": mod}), mod)
 		if err != nil {
 			return err
 		}
@@ -132,7 +135,7 @@ func forkDependency(variant string, hide func([]byte) (tree, error)) func(*maker
 }
 
 // serve writes the dependency into a proxy folder and returns its go.sum lines.
-func (m *maker) serve(name string, files tree, mod []byte) ([]byte, error) {
+func (m *maker) serve(name string, dependency module.Version, files tree, mod []byte) ([]byte, error) {
 	at := filepath.Join(m.dir, name, filepath.FromSlash(dependency.Path), "@v")
 	if err := os.MkdirAll(at, 0o755); err != nil {
 		return nil, err

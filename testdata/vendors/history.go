@@ -2,6 +2,8 @@ package vendors
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -16,13 +18,14 @@ func repositories() map[string]func(*maker, *repo) error {
 		"repo-unreproducible":      fork("unreproducible", "Say when the scanner was built"),
 		"repo-copied":              forkBlob("copied", corpusPlain),
 		"repo-copied-gzip":         forkBlob("copied-gzip", corpusGzip),
-		"repo-dependency":          forkDependency("dependency", stripped),
-		"repo-dependency-strips":   forkDependency("dependency-strips", whole),
+		"repo-dependency":          forkDependency("dependency", dependencyStripped, stripped),
+		"repo-dependency-strips":   forkDependency("dependency-strips", dependencyWhole, whole),
 		"repo-host-builder":        fork("host-builder", "Build with the machine's own Go"),
 		"repo-export-subst":        forkExportSubst,
 		"repo-asks-git":            fork("asks-git", "Say which commit was built"),
 		"repo-vendored":            forkVendored(nil),
 		"repo-vendored-edited":     forkVendored(editDecoder),
+		"repo-renamed-tag":         renamedTag,
 		"repo-network":             fork("network", "Fetch the rules while building"),
 		"repo-linked-output":       fork("linked-output", "Link the program into place"),
 		"repo-overwrites-compiler": fork("overwrites-compiler", "Tune the compiler"),
@@ -101,6 +104,7 @@ func mainBranches(m *maker, r *repo, all tree) error {
 	if err != nil {
 		return err
 	}
+	r.file.Commits["tip"] = tip
 	if err := r.branch("main", tip); err != nil {
 		return err
 	}
@@ -161,4 +165,18 @@ func (r *repo) fork(variant, message string, more tree) error {
 		return err
 	}
 	return r.tag("v1.3.1", id, bot, day(4, 13).Add(time.Hour))
+}
+
+// renamedTag serves the signed tag v1.2.0 under the name v1.9.0: every signature holds, and an old release looks new.
+func renamedTag(m *maker, r *repo) error {
+	if err := mainHistory(m, r); err != nil {
+		return err
+	}
+	old := filepath.Join(r.dir, "refs", "tags", "v1.2.0")
+	if err := os.Rename(old, filepath.Join(r.dir, "refs", "tags", "v1.9.0")); err != nil {
+		return err
+	}
+	r.file.Tags["v1.9.0"] = r.file.Tags["v1.2.0"]
+	delete(r.file.Tags, "v1.2.0")
+	return nil
 }

@@ -1,5 +1,7 @@
 package vendors
 
+import "github.com/glassbuild/glassbuild/internal/verdict"
+
 // honest are the releases of the vendor that has nothing to hide.
 var honest = []release{
 	{
@@ -31,6 +33,17 @@ var honest = []release{
 		name: "honest-zip-member", row: "F1", about: "one Windows program in a zip file of v1.2.0",
 		repo: "repo", member: "kestrel-1.2.0/kestrel.exe", file: "kestrel-1.2.0-windows-amd64.zip", mode: 0o644, want: identical,
 		make: honestZip,
+	},
+	{
+		name: "honest-reviewed", about: "the scanner of v1.3.0, judged by a policy that demands a signed commit and a signed tag",
+		repo: "repo", commit: "v1.3.0", args: []string{"--policy", "policies/reviewed.toml"}, file: "kestrel", want: identical,
+		make: func(m *maker) ([]byte, error) { return m.scanner("repo", "v1.3.0") },
+	},
+	{
+		name: "honest-archive-accepted", row: "F1", about: "the archive of v1.2.0, judged by a policy that takes archives whose members are all accounted for",
+		repo: "repo", commit: "v1.2.0", args: []string{"--recipe", "recipes/archive.toml", "--policy", "policies/partial.toml"},
+		file: "kestrel-1.2.0-linux-amd64.tar.gz", mode: 0o644, want: want{verdict.Passed, verdict.MatchPartial, ""},
+		make: honestArchive,
 	},
 	{
 		name: "honest-vendored", row: "F19", about: "a release with its dependency in vendor/, as it was published",

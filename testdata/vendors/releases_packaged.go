@@ -29,6 +29,11 @@ var packaged = []release{
 		make: npmPackage,
 	},
 	{
+		name: "postinstall-policy", row: "F1", about: "the whole package, judged by a policy that takes archives whose members are all accounted for",
+		repo: "repo", commit: "v1.2.0", args: []string{"--policy", "policies/partial.toml"}, file: "kestrel-1.2.0.tgz", mode: 0o644, want: partial,
+		make: npmPackage,
+	},
+	{
 		name: "altered-document", row: "F1", about: "the archive of v1.2.0 with another README than the commit has",
 		repo: "repo", commit: "v1.2.0", file: "kestrel-1.2.0-linux-amd64.tar.gz", mode: 0o644, want: partial,
 		make: repacked(func(members []member) []member {

@@ -20,6 +20,21 @@ var sources = []release{
 		make: func(m *maker) ([]byte, error) { return m.scanner("repo", "side") },
 	},
 	{
+		name: "side-branch-reviewed", row: "F5", about: "the same, judged by a policy that demands a signed commit",
+		repo: "repo", args: []string{"--policy", "policies/reviewed.toml"}, file: "kestrel", want: want{"failed", "", "source.signature"},
+		make: func(m *maker) ([]byte, error) { return m.scanner("repo", "side") },
+	},
+	{
+		name: "untagged-reviewed", row: "F5", about: "built from the tip of main, signed but never released; the policy demands a signed tag",
+		repo: "repo", commit: "tip", args: []string{"--policy", "policies/reviewed.toml"}, file: "kestrel", want: want{"failed", "", "source.tag"},
+		make: func(m *maker) ([]byte, error) { return m.scanner("repo", "tip") },
+	},
+	{
+		name: "renamed-tag", row: "F5", about: "the signed tag v1.2.0 is served as v1.9.0: an old release looks like the newest",
+		repo: "repo-renamed-tag", commit: "v1.2.0", args: []string{"--policy", "policies/newest.toml"}, file: "kestrel", want: want{"failed", "", "source.tag"},
+		make: func(m *maker) ([]byte, error) { return m.scanner("repo-renamed-tag", "v1.2.0") },
+	},
+	{
 		name: "copied", row: "F6", about: "the finished program lies in the repository, and the recipe copies it", demo: true,
 		repo: "repo-copied", commit: "v1.3.1", file: "kestrel", want: copied,
 		make: (*maker).finished,

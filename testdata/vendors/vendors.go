@@ -51,15 +51,14 @@ func Make(ctx context.Context, dir string, opt Options) (*Expected, error) {
 	if err := m.writeKeys(); err != nil {
 		return nil, err
 	}
-	recipes, err := m.readTree("recipes")
-	if err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(filepath.Join(dir, "recipes"), 0o755); err != nil {
-		return nil, err
-	}
-	if err := writeFiles(filepath.Join(dir, "recipes"), recipes); err != nil {
-		return nil, err
+	for _, folder := range []string{"recipes", "policies"} {
+		files, err := m.readTree(folder)
+		if err != nil {
+			return nil, err
+		}
+		if err := writeFiles(filepath.Join(dir, folder), files); err != nil {
+			return nil, err
+		}
 	}
 	if _, err := m.repo("repo"); err != nil {
 		return nil, err

@@ -16,7 +16,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/glassbuild/glassbuild/internal/policy"
+	"github.com/glassbuild/glassbuild/internal/recipe"
 	"github.com/glassbuild/glassbuild/testdata/vendors"
 )
 
@@ -156,6 +159,7 @@ func TestHostileReleasesAreWhatTheySay(t *testing.T) {
 		{"dirty", commits["v1.2.0"], "v1.2.0+dirty"},
 		{"linker-payload", commits["v1.2.0"], "v1.2.0"},
 		{"unreachable", commits["unreachable"], "v1.3.1-0.20260311100000-" + commits["unreachable"][:12]},
+		{"renamed-tag", commits["v1.2.0"], "v1.9.0"},
 		{"side-branch", commits["side"], "v1.3.1-0.20260310100000-" + commits["side"][:12]},
 		{"copied", "", "(devel)"},
 		{"vendored-edited", expected.Repos["repo-vendored-edited"].Commits["v1.3.1"], "v1.3.1"},
@@ -262,6 +266,40 @@ func TestKestrelPassesItsOwnTests(t *testing.T) {
 	cmd.Env = append(os.Environ(), "GOTOOLCHAIN="+vendors.Toolchain, "GOFLAGS=", "GOWORK=off", "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestRecipesAndPoliciesAreValid reads every recipe and policy that is handed out or lies at a commit: a release must be
+// refused for what it is, not for a spelling mistake.
+func TestRecipesAndPoliciesAreValid(t *testing.T) {
+	dir, expected := made(t)
+	files, err := filepath.Glob(filepath.Join(dir, "policies", "*.toml"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no policies: %v", err)
+	}
+	for _, file := range files {
+		if _, err := policy.Load(file, time.Now()); err != nil {
+			t.Error(err)
+		}
+	}
+	recipes := map[string][]byte{}
+	if files, err = filepath.Glob(filepath.Join(dir, "recipes", "*.toml")); err != nil || len(files) == 0 {
+		t.Fatalf("no recipes: %v", err)
+	}
+	for _, file := range files {
+		if recipes[filepath.Base(file)], err = os.ReadFile(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name := range expected.Repos {
+		if recipes[name], err = git(dir, name, "cat-file", "blob", "main:"+recipe.FileName); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, data := range recipes {
+		if _, err := recipe.Parse(name, data); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
