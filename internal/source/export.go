@@ -99,6 +99,9 @@ type export struct {
 	w      writer
 	tree   *Tree
 	bytes  atomic.Int64
+	opened int // submodules
+	dirs   []string
+	count  int // entries of all parts
 }
 
 // writer puts files into a fresh directory. Regular files come first and links last, so that no path can lead through
@@ -111,32 +114,69 @@ type writer interface {
 	close()
 }
 
-func (x *export) run(ctx context.Context) error {
+// run writes one part after the other: the commit's own tree, then what it pins. Links come last of all.
+func (x *export) run(ctx context.Context) (err error) {
 	c := x.commit
-	list, err := c.repo.listTree(ctx, c.object.Tree, "")
-	if err != nil {
-		return err
-	}
-	for _, d := range list.dirs {
-		if err := x.w.mkdir(d); err != nil {
-			return cannotWrite(d, err)
+	queue := []part{{repo: c.repo, commit: c.id, tree: c.object.Tree, chain: []gitobj.ID{c.id}}}
+	var done []part
+	var links [][]file
+	defer func() {
+		// the first part is the caller's
+		for _, p := range append(done, queue...) {
+			if p.repo != c.repo {
+				p.repo.Close()
+			}
+		}
+	}()
+	for len(queue) > 0 {
+		p := queue[0]
+		queue, done = queue[1:], append(done, p)
+		list, err := x.writePart(ctx, p)
+		if err != nil {
+			return err
+		}
+		links = append(links, list.symlinks())
+		subs, err := x.submodules(ctx, p, list.links)
+		queue = append(queue, subs...)
+		if err != nil {
+			return err
 		}
 	}
-	entries, err := x.writeFiles(ctx, c.repo, list.files)
-	if err != nil {
-		return err
+	for i, p := range done {
+		if err := x.writeLinks(p.repo, links[i]); err != nil {
+			return err
+		}
 	}
-	x.tree.Files = append(x.tree.Files, entries...)
-	x.tree.Findings = append(x.tree.Findings, list.findings...)
-	if err := x.writeLinks(c.repo, list.files); err != nil {
-		return err
-	}
-	if err := x.w.finish(list.dirs); err != nil {
-		return cannotWrite("", err)
+	if err := x.w.finish(x.dirs); err != nil {
+		return cannotWrite(".", err)
 	}
 	x.tree.Bytes = x.bytes.Load()
 	x.tree.seal()
 	return nil
+}
+
+// writePart writes the directories and regular files of one part.
+func (x *export) writePart(ctx context.Context, p part) (*listing, error) {
+	list, err := p.repo.listTree(ctx, p.tree, p.base)
+	if err != nil {
+		return nil, err
+	}
+	if x.count += len(list.files) + len(list.dirs); x.count > maxFiles {
+		return nil, tooMuch(p.base, "entries", maxFiles)
+	}
+	for _, d := range list.dirs {
+		if err := x.w.mkdir(d); err != nil {
+			return nil, cannotWrite(d, err)
+		}
+	}
+	x.dirs = append(x.dirs, list.dirs...)
+	entries, err := x.writeFiles(ctx, p.repo, list.files)
+	if err != nil {
+		return nil, err
+	}
+	x.tree.Files = append(x.tree.Files, entries...)
+	x.tree.Findings = append(x.tree.Findings, list.findings...)
+	return list, nil
 }
 
 const (
@@ -228,12 +268,14 @@ func readAhead(files []file) int64 {
 	return ahead
 }
 
+// symlinks returns the symbolic links of a listing.
+func (o *listing) symlinks() []file {
+	return slices.DeleteFunc(slices.Clone(o.files), func(f file) bool { return f.mode != gitobj.ModeLink })
+}
+
 // writeLinks writes the symbolic links, after everything else. Their text is checked, and never followed.
 func (x *export) writeLinks(repo *repository, files []file) error {
 	for _, f := range files {
-		if f.mode != gitobj.ModeLink {
-			continue
-		}
 		data, err := repo.objects.Read(f.id, gitobj.Blob)
 		if err != nil {
 			return at(f.path, err)

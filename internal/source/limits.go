@@ -14,10 +14,19 @@ const (
 	maxTagsReported = 50_000 // in Facts.Tags
 	maxCommits      = 4 << 20
 
+	maxAdvertisement = 256 << 20 // a server's list of refs
+	maxPackBytes     = 16 << 30  // one pack from a server
+	maxNoteSize      = 64 << 20  // a list of ids in a clone
+	maxHaves         = 2000      // ids that we tell a server we have
+
 	maxTreeDepth   = 512
 	maxPathLength  = 4096
 	maxFiles       = 4 << 20
 	maxExportBytes = 64 << 30
 	maxLinkTarget  = 4095
 	maxFindings    = 10_000
+
+	maxGitmodules     = 1 << 20
+	maxSubmodules     = 1000 // in one export
+	maxSubmoduleDepth = 16
 )

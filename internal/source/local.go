@@ -15,6 +15,8 @@ import (
 // repository is an open git directory.
 type repository struct {
 	where   string // as the caller named it, for errors
+	url     string // of a remote one
+	clone   *clone // of a remote one: where it was fetched to
 	dir     string // path of the git directory
 	root    *os.Root
 	objects *gitobj.Store
@@ -28,7 +30,11 @@ func (r *repository) Close() error {
 	if r.objects != nil {
 		objects = r.objects.Close()
 	}
-	return errors.Join(objects, r.root.Close())
+	var clone error
+	if r.clone != nil {
+		clone = r.clone.Close()
+	}
+	return errors.Join(objects, r.root.Close(), clone)
 }
 
 // openLocal opens the repository at path: a bare one, or the .git directory of a work tree.

@@ -2,9 +2,9 @@ package source
 
 import (
 	"context"
-	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/remote"
 	"github.com/glassbuild/glassbuild/internal/source/gitobj"
 )
 
@@ -32,6 +32,16 @@ const (
 // Options are the choices of a caller. The zero value reads local repositories only, and of them only the commit.
 type Options struct {
 	Need Need
+
+	// Remote opens connections; nil means that remote repositories cannot be fetched. ssh does not go through it, but
+	// is not spoken either when it is nil or offline.
+	Remote *remote.Client
+
+	// LocalSubmodules allows submodules whose URL is a path on this machine. A hostile repository could name any.
+	LocalSubmodules bool
+
+	// CacheDir keeps what was fetched for the next time; "" fetches into a temporary folder.
+	CacheDir string
 }
 
 // Commit is one commit of an open repository. It is safe for use by several goroutines.
@@ -67,10 +77,14 @@ func (c *Commit) Close() error { return c.repo.Close() }
 func (c *Commit) Facts() Facts { return c.facts }
 
 func openRepository(ctx context.Context, where, id string, opt Options) (*repository, error) {
-	if where == "" || strings.HasPrefix(where, "-") {
-		return nil, fault.Usagef(fault.Quote(where), "unsupported URL").WithCheck(CheckRepository)
+	l, err := parseLocation(where)
+	if err != nil {
+		return nil, err
 	}
-	return openLocal(where)
+	if l.url != "" {
+		return openRemote(ctx, l, id, opt)
+	}
+	return openLocal(l.path)
 }
 
 // commit reads and judges the commit of that id.

@@ -35,7 +35,9 @@ type gitlink struct {
 	commit gitobj.ID
 }
 
-// lister reads a tree level by level.
+func (o *listing) size() int { return len(o.files) + len(o.dirs) + len(o.links) }
+
+// lister reads a tree.
 type lister struct {
 	repo   *repository
 	reader *gitobj.Reader
@@ -43,12 +45,9 @@ type lister struct {
 	out    listing
 }
 
-// list reads the tree below base.
+// listTree reads the tree that is going to lie at base.
 func (r *repository) listTree(ctx context.Context, tree gitobj.ID, base string) (*listing, error) {
 	l := lister{repo: r, reader: r.objects.NewReader(), parsed: make(map[gitobj.ID][]gitobj.TreeEntry)}
-	if base != "" {
-		l.out.dirs = append(l.out.dirs, base)
-	}
 	if err := l.walk(ctx, tree, base, 0); err != nil {
 		return nil, err
 	}
@@ -76,14 +75,19 @@ func (l *lister) walk(ctx context.Context, tree gitobj.ID, dir string, depth int
 		if len(p) > maxPathLength {
 			return tooMuch(p[:64], "path too long", maxPathLength)
 		}
-		if len(l.out.files)+len(l.out.dirs)+len(l.out.links) >= maxFiles {
+		if l.out.size() >= maxFiles {
 			return tooMuch(p, "entries", maxFiles)
 		}
 		switch e.Mode {
 		case gitobj.ModeDir:
+			before := l.out.size()
 			l.out.dirs = append(l.out.dirs, p)
 			if err := l.walk(ctx, e.ID, p, depth+1); err != nil {
 				return err
+			}
+			// an empty tree is not written, as git does not
+			if l.out.size() == before+1 {
+				l.out.dirs = l.out.dirs[:len(l.out.dirs)-1]
 			}
 		case gitobj.ModeSubmodule:
 			l.out.dirs = append(l.out.dirs, p)

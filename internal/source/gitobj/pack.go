@@ -3,6 +3,7 @@ package gitobj
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"os"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
@@ -10,27 +11,27 @@ import (
 
 const packHeader = 12
 
+var errNoBase = errors.New("delta base is not in the pack")
+
 // pack is one pack file, version 2 or 3 of gitformat-pack(5), with its index.
 type pack struct {
 	name  string
 	file  *os.File
 	end   int64 // where the trailer begins
 	index *index
+	find  func(ID) (int64, bool, error) // where an object lies in the pack
+	ids   int                           // bytes in an id
 }
 
 // newPack checks that pack and index belong together: the same count, and the index names the pack's trailer. The
 // trailer is not computed: it would cost a read of the whole pack, and says nothing that hashing the objects does not.
 func newPack(name string, f *os.File, size int64, x *index) (*pack, error) {
-	p := &pack{name: name, file: f, end: size - int64(x.idSize), index: x}
-	var head [packHeader]byte
-	if p.end < packHeader || readFull(f, head[:], 0) != nil {
-		return nil, p.malformed("truncated")
+	p := &pack{name: name, file: f, end: size - int64(x.idSize), index: x, find: x.find, ids: x.idSize}
+	count, err := p.header()
+	if err != nil {
+		return nil, err
 	}
-	version := binary.BigEndian.Uint32(head[4:])
-	if string(head[:4]) != "PACK" || (version != 2 && version != 3) {
-		return nil, p.malformed("unknown header")
-	}
-	if binary.BigEndian.Uint32(head[8:]) != x.count {
+	if count != x.count {
 		return nil, p.malformed("object count differs from its index")
 	}
 	trailer := make([]byte, x.idSize)
@@ -38,6 +39,19 @@ func newPack(name string, f *os.File, size int64, x *index) (*pack, error) {
 		return nil, p.malformed("trailer differs from its index")
 	}
 	return p, nil
+}
+
+// header reads the pack's header, and returns how many objects it announces.
+func (p *pack) header() (uint32, error) {
+	var head [packHeader]byte
+	if p.end < packHeader || readFull(p.file, head[:], 0) != nil {
+		return 0, p.malformed("truncated")
+	}
+	version := binary.BigEndian.Uint32(head[4:])
+	if string(head[:4]) != "PACK" || (version != 2 && version != 3) {
+		return 0, p.malformed("unknown header")
+	}
+	return binary.BigEndian.Uint32(head[8:]), nil
 }
 
 func (p *pack) malformed(why string) error {
@@ -80,19 +94,20 @@ func (p *pack) parseEntry(b []byte, off int64) (entry, error) {
 		i += n
 		e.base = off - back
 	case refDelta:
-		n := p.index.idSize
+		n := p.ids
 		if len(b)-i < n {
 			return e, p.malformed("truncated")
 		}
 		id := ID{n: uint8(n)}
 		copy(id.raw[:n], b[i:i+n])
 		i += n
-		base, ok, err := p.index.find(id)
+		base, ok, err := p.find(id)
 		if err != nil {
 			return e, err
 		}
 		if !ok {
-			return e, p.malformed("delta base is not in the pack")
+			e.data = off + int64(i)
+			return e, fault.Failf(p.name, "malformed pack: %w", errNoBase).WithCheck(CheckObjects)
 		}
 		e.base = base
 	default:
