@@ -117,7 +117,7 @@ func Open(ctx context.Context, path string, opt Options) (*Artifact, error) {
 	if opt.Dir == "" {
 		return nil, errors.New("artifact: Options.Dir is empty")
 	}
-	a := &Artifact{Name: opt.Name, dir: opt.Dir}
+	a := &Artifact{Name: opt.Name, dir: opt.Dir, spool: &spool{dir: opt.Dir}}
 	if a.Name == "" {
 		a.Name = filepath.Base(path)
 	}
@@ -133,14 +133,9 @@ func (a *Artifact) open(ctx context.Context, path string, opt Options) error {
 	if err != nil {
 		return fault.Inconclusivef(fault.Quote(path), "cannot read: %w", reason(err))
 	}
-	if a.snap, err = a.create("snapshot-*"); err != nil {
+	if a.snap, err = create(a.dir, "snapshot-*"); err != nil {
 		return err
 	}
-	f, err := a.create("spool-*")
-	if err != nil {
-		return err
-	}
-	a.spool = &spool{f: f}
 	switch {
 	case st.IsDir():
 		err = a.openTree(ctx, path, opt.Limits)
@@ -169,31 +164,39 @@ func (a *Artifact) openFile(ctx context.Context, path string, st os.FileInfo, li
 	}
 	a.Root.UID, a.Root.GID = owner(st)
 	a.Root.Xattrs = xattrs(f)
-	return a.expandAll(ctx, a.Root, archive.NewMeter(a.Name, size, lim))
+	x := newExpander(ctx, a)
+	defer x.release()
+	return x.root(a.Root, archive.NewMeter(a.Name, size, lim))
 }
 
-// create makes a file that nobody else can open by the name it had.
-func (a *Artifact) create(pattern string) (*os.File, error) {
-	f, err := os.CreateTemp(a.dir, pattern)
+// Inspect lists content that the caller keeps unchanged and readable while the artefact is in use, without copying
+// it: what a build put out, or what it could read. Close leaves r alone.
+func Inspect(ctx context.Context, r io.ReaderAt, size int64, opt Options) (*Artifact, error) {
+	a := &Artifact{Name: opt.Name, Kind: "file", Size: size, dir: opt.Dir, spool: &spool{dir: opt.Dir}}
+	x := newExpander(ctx, a)
+	defer x.release()
+	sum, err := x.hash(x.reader(io.NewSectionReader(r, 0, size)))
 	if err != nil {
-		return nil, fault.Inconclusivef(fault.Quote(a.dir), "no space for the snapshot: %w", reason(err))
+		return nil, err
 	}
-	return f, nil
+	a.SHA256 = sum
+	a.Root = &Member{Type: File, Name: a.Name, Size: size, SHA256: sum, at: location{file: r}}
+	if err := x.root(a.Root, archive.NewMeter(a.Name, size, opt.Limits)); err != nil {
+		a.Close()
+		return nil, err
+	}
+	return a, nil
 }
 
 // Close removes the snapshot. Content that was opened can no longer be read.
 func (a *Artifact) Close() error {
 	var errs []error
-	files := []*os.File{a.snap}
-	if a.spool != nil {
-		files = append(files, a.spool.f)
-	}
-	for _, f := range files {
+	for _, f := range []*os.File{a.snap, a.spool.f} {
 		if f != nil {
 			errs = append(errs, f.Close(), os.Remove(f.Name()))
 		}
 	}
-	a.snap, a.spool = nil, nil
+	a.snap, a.spool.f = nil, nil
 	return errors.Join(errs...)
 }
 

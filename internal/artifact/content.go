@@ -51,6 +51,6 @@ func (a *Artifact) unpackOnce(m *Member) error {
 		}
 		return err
 	}
-	m.at = location{file: a.spool.f, offset: start}
+	m.at = location{file: a.spool, offset: start}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"hash"
 	"io"
+	"sync"
 
 	"github.com/glassbuild/glassbuild/internal/archive"
 	"github.com/glassbuild/glassbuild/internal/fault"
@@ -25,8 +26,24 @@ type expander struct {
 	sum  hash.Hash
 }
 
-func (a *Artifact) expandAll(ctx context.Context, m *Member, meter *archive.Meter) error {
-	x := &expander{a: a, ctx: ctx, buf: make([]byte, copyBuffer), head: make([]byte, headBytes), sum: sha256.New()}
+// newExpander returns an expander whose buffers release gives back: a build's inputs are many small files.
+func newExpander(ctx context.Context, a *Artifact) *expander {
+	x := expanders.Get().(*expander)
+	x.ctx, x.a = ctx, a
+	return x
+}
+
+var expanders = sync.Pool{New: func() any {
+	return &expander{buf: make([]byte, copyBuffer), head: make([]byte, headBytes), sum: sha256.New()}
+}}
+
+func (x *expander) release() {
+	x.ctx, x.a = nil, nil
+	expanders.Put(x)
+}
+
+// root tells the format of the artefact itself, or of a file in a directory, and expands it.
+func (x *expander) root(m *Member, meter *archive.Meter) error {
 	sec := io.NewSectionReader(m.at.file, m.at.offset, m.Size)
 	n, err := sec.ReadAt(x.head, 0)
 	if err != nil && err != io.EOF {
@@ -199,7 +216,7 @@ func (x *expander) content(r io.Reader, e *archive.Entry, c *Member) (string, er
 	x.sum.Reset()
 	out := io.Writer(x.sum)
 	if e.Offset < 0 && (container != "" || e.Packed == nil || relocatable(head)) {
-		c.at = location{file: x.a.spool.f, offset: x.a.spool.end}
+		c.at = location{file: x.a.spool, offset: x.a.spool.end}
 		out = io.MultiWriter(x.sum, x.a.spool)
 	}
 	out.Write(head)

@@ -75,8 +75,9 @@ func copyContext(ctx context.Context, dst io.Writer, src io.Reader) (int64, erro
 	}
 }
 
-// spool is the one file into which everything compressed is expanded, piece after piece.
+// spool is the one file into which everything compressed is expanded, piece after piece. It is made when it is needed.
 type spool struct {
+	dir string
 	f   *os.File
 	end int64
 	err error // the first write that failed; readers in between may have hidden it
@@ -84,12 +85,35 @@ type spool struct {
 
 // Write appends to the spool.
 func (s *spool) Write(p []byte) (int, error) {
+	if s.f == nil && s.err == nil {
+		s.f, s.err = create(s.dir, "spool-*")
+	}
+	if s.err != nil {
+		return 0, s.err
+	}
 	n, err := s.f.WriteAt(p, s.end)
 	s.end += int64(n)
-	if err != nil && s.err == nil {
+	if err != nil {
 		s.err = fault.Inconclusivef(fault.Quote(s.f.Name()), "no space writing: %w", reason(err))
 	}
-	return n, err
+	return n, s.err
+}
+
+// ReadAt reads what was written before.
+func (s *spool) ReadAt(p []byte, off int64) (int, error) {
+	if s.f == nil {
+		return 0, io.EOF
+	}
+	return s.f.ReadAt(p, off)
+}
+
+// create makes a private file in dir.
+func create(dir, pattern string) (*os.File, error) {
+	f, err := os.CreateTemp(dir, pattern)
+	if err != nil {
+		return nil, fault.Inconclusivef(fault.Quote(dir), "no space for the snapshot: %w", reason(err))
+	}
+	return f, nil
 }
 
 // unixMode returns permission bits with set-uid, set-gid and sticky as POSIX numbers them.

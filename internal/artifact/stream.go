@@ -41,7 +41,7 @@ func (x *expander) stream(m *Member, kind string, sec *io.SectionReader, meter *
 		return x.plainStream(m, st, inner, format(head), r, start, meter)
 	}
 	m.Format = inner + "+" + kind
-	err = x.list(m, streamed(inner, r, meter), x.a.spool.f, start, meter)
+	err = x.list(m, streamed(inner, r, meter), x.a.spool, start, meter)
 	st.Size, st.SHA256 = x.a.spool.end-start, hex.EncodeToString(sum.Sum(nil))
 	m.Streams = append(m.Streams, st)
 	return err
@@ -50,7 +50,7 @@ func (x *expander) stream(m *Member, kind string, sec *io.SectionReader, meter *
 // plainStream makes the one member of a compressed file that is no archive.
 func (x *expander) plainStream(m *Member, st Stream, inner, kind string, r io.Reader, start int64, meter *archive.Meter) error {
 	c := newMember(m, &archive.Entry{Name: ContentName, Type: File, Mode: m.Mode})
-	c.at = location{file: x.a.spool.f, offset: start}
+	c.at = location{file: x.a.spool, offset: start}
 	c.Format = kind
 	sum := sha256.New()
 	n, err := io.CopyBuffer(sum, struct{ io.Reader }{r}, x.buf)

@@ -39,11 +39,13 @@ func (a *Artifact) openTree(ctx context.Context, dir string, lim archive.Limits)
 	a.SHA256, a.Size = treeDigest(a.Root.Members)
 	a.Root.SHA256, a.Root.Size = a.SHA256, a.Size
 	meter := archive.NewMeter(a.Name, a.Size, lim)
+	x := newExpander(ctx, a)
+	defer x.release()
 	for _, m := range a.Root.Members {
 		if m.Type != File {
 			continue
 		}
-		if err := a.expandAll(ctx, m, meter); err != nil {
+		if err := x.root(m, meter); err != nil {
 			return err
 		}
 	}
