@@ -50,7 +50,11 @@ func (v *verification) cms(sig []byte) {
 		v.malformed(err)
 		return
 	}
-	s, err := parseCMS(data)
+	s, err := parseCMS(data, v.opt.Keys.PinnedCertificates())
+	if errors.Is(err, errNoCertificate) {
+		v.end(StatusUnknownKey, "%v", err)
+		return
+	}
 	if err != nil {
 		v.malformed(err)
 		return

@@ -50,8 +50,12 @@ const (
 	schemeEd25519
 )
 
-// parseCMS reads ContentInfo.
-func parseCMS(data []byte) (*cmsSignature, error) {
+// errNoCertificate says that nobody knows the key: neither signature nor policy brings the certificate.
+var errNoCertificate = errors.New("no certificate of the signer is at hand")
+
+// parseCMS reads ContentInfo. known are certificates of the policy, for signatures that bring none (gpgsm leaves out
+// self-signed ones).
+func parseCMS(data []byte, known []*x509.Certificate) (*cmsSignature, error) {
 	input := cryptobyte.String(data)
 	var info, wrapped, sd cryptobyte.String
 	var oid asn1.ObjectIdentifier
@@ -64,12 +68,12 @@ func parseCMS(data []byte) (*cmsSignature, error) {
 	if !info.ReadASN1(&wrapped, contextTag(0)) || !info.Empty() || !wrapped.ReadASN1(&sd, der.SEQUENCE) || !wrapped.Empty() {
 		return nil, errCMS
 	}
-	return parseSignedData(sd)
+	return parseSignedData(sd, known)
 }
 
 func contextTag(n uint8) der.Tag { return der.Tag(n).ContextSpecific().Constructed() }
 
-func parseSignedData(sd cryptobyte.String) (*cmsSignature, error) {
+func parseSignedData(sd cryptobyte.String, known []*x509.Certificate) (*cmsSignature, error) {
 	var version int
 	var digests, content, certificates, signers, signer cryptobyte.String
 	var hasCertificates bool
@@ -107,7 +111,7 @@ func parseSignedData(sd cryptobyte.String) (*cmsSignature, error) {
 	if !digests.Empty() {
 		return nil, errors.New("more than one digest algorithm: ambiguous")
 	}
-	byKey, err := s.readSigner(signer)
+	byKey, err := s.readSigner(signer, known)
 	if err != nil {
 		return nil, err
 	}
@@ -140,19 +144,16 @@ func (s *cmsSignature) readCertificates(set cryptobyte.String) error {
 			return fmt.Errorf("exceeds %d certificates", MaxCertificates)
 		}
 	}
-	if len(s.certificates) == 0 {
-		return errors.New("no certificate")
-	}
 	return nil
 }
 
 // readSigner reads SignerInfo; byKey tells that it names its certificate by key identifier.
-func (s *cmsSignature) readSigner(si cryptobyte.String) (byKey bool, err error) {
+func (s *cmsSignature) readSigner(si cryptobyte.String, known []*x509.Certificate) (byKey bool, err error) {
 	var version int
 	if !si.ReadASN1Integer(&version) {
 		return false, errCMS
 	}
-	if byKey, err = s.readSignerName(&si); err != nil {
+	if byKey, err = s.readSignerName(&si, known); err != nil {
 		return byKey, err
 	}
 	if want := map[bool]int{false: 1, true: 3}[byKey]; version != want {
@@ -193,8 +194,9 @@ func (s *cmsSignature) readSigner(si cryptobyte.String) (byKey bool, err error) 
 	return byKey, s.readUnsignedAttributes(unsigned)
 }
 
-// readSignerName finds the one certificate that the signer info names.
-func (s *cmsSignature) readSignerName(si *cryptobyte.String) (byKey bool, err error) {
+// readSignerName finds the one certificate that the signer info names. Certificates that came along are all in one
+// place: a signature that brings some but not its own is not looked up elsewhere.
+func (s *cmsSignature) readSignerName(si *cryptobyte.String, known []*x509.Certificate) (byKey bool, err error) {
 	var id cryptobyte.String
 	var named func(*x509.Certificate) bool
 	keyTag := der.Tag(0).ContextSpecific()
@@ -214,7 +216,11 @@ func (s *cmsSignature) readSignerName(si *cryptobyte.String) (byKey bool, err er
 			return bytes.Equal(c.RawIssuer, issuer) && c.SerialNumber.Cmp(serial) == 0
 		}
 	}
-	for _, c := range s.certificates {
+	candidates := s.certificates
+	if len(candidates) == 0 {
+		candidates = known
+	}
+	for _, c := range candidates {
 		if !named(c) {
 			continue
 		}
@@ -222,6 +228,9 @@ func (s *cmsSignature) readSignerName(si *cryptobyte.String) (byKey bool, err er
 			return byKey, errors.New("two certificates fit the signer: ambiguous")
 		}
 		s.leaf = c
+	}
+	if s.leaf == nil && len(s.certificates) == 0 {
+		return byKey, errNoCertificate
 	}
 	if s.leaf == nil {
 		return byKey, errors.New("signer's certificate is not among the certificates")

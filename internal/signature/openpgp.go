@@ -92,8 +92,9 @@ func (v *verification) openpgpMath(s *pgpSignature, k *trust.OpenPGPKey, documen
 		h.Write(s.salt)
 		h.Write(document)
 		h.Write(s.suffix)
-		// The first two octets of the digest stand in the packet; the library leaves them unchecked in version 4.
-		if !bytes.Equal(h.Sum(nil)[:2], s.tag[:]) {
+		// The first two octets of the digest stand in the packet, unsigned. A large forge wrote those of the document
+		// instead for years; nothing else is let through, though the library would.
+		if !bytes.Equal(h.Sum(nil)[:2], s.tag[:]) && !(s.version == 4 && bytes.HasPrefix(document, s.tag[:])) {
 			return false
 		}
 		p, err := packet.Read(bytes.NewReader(s.packet))

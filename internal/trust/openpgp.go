@@ -90,31 +90,61 @@ func (t *Trust) addOpenPGP(m *member, data []byte) error {
 	return nil
 }
 
-// readOpenPGP reads one file: binary certificates, or one armoured block.
+// readOpenPGP reads one file: binary certificates, or armoured blocks with nothing but white space between them.
 func readOpenPGP(data []byte) (openpgp.EntityList, error) {
 	if len(data) > MaxOpenPGP {
 		return nil, fault.Usagef("OpenPGP key", "exceeds %d bytes", MaxOpenPGP)
 	}
-	if bytes.Contains(data, []byte("-----BEGIN")) {
-		if bytes.Count(data, []byte("-----BEGIN")) != 1 {
-			return nil, fault.Usagef("OpenPGP key", "more than one armoured block in a file")
-		}
-		block, err := armor.Decode(bytes.NewReader(data))
-		if err != nil {
-			return nil, fault.Usagef("OpenPGP key", "malformed armour")
-		}
-		if block.Type != openpgp.PublicKeyType {
-			return nil, fault.Usagef("OpenPGP key", "want %q, got %q", openpgp.PublicKeyType, block.Type)
-		}
-		if data, err = io.ReadAll(block.Body); err != nil {
-			return nil, fault.Usagef("OpenPGP key", "malformed armour")
+	var out openpgp.EntityList
+	var err error
+	if !bytes.Contains(data, []byte("-----BEGIN")) {
+		out, err = readCertificates(data, out)
+	}
+	for rest := data; err == nil && bytes.Contains(rest, []byte("-----BEGIN")); {
+		var body []byte
+		if body, rest, err = cutKeyBlock(rest); err == nil {
+			out, err = readCertificates(body, out)
 		}
 	}
-	var out openpgp.EntityList
+	if err != nil {
+		return nil, err
+	}
+	if len(out) == 0 {
+		return nil, fault.Usagef("OpenPGP key", "holds no certificate")
+	}
+	return out, nil
+}
+
+// cutKeyBlock takes the first armoured block.
+func cutKeyBlock(data []byte) (body, rest []byte, err error) {
+	const begin, end = "-----BEGIN PGP PUBLIC KEY BLOCK-----", "-----END PGP PUBLIC KEY BLOCK-----"
+	data = bytes.TrimSpace(data)
+	if !bytes.HasPrefix(data, []byte(begin)) {
+		return nil, nil, fault.Usagef("OpenPGP key", "want armoured blocks of type %q and nothing else", openpgp.PublicKeyType)
+	}
+	at := bytes.Index(data, []byte(end))
+	if at < 0 {
+		return nil, nil, fault.Usagef("OpenPGP key", "malformed armour")
+	}
+	at += len(end)
+	block, err := armor.Decode(bytes.NewReader(data[:at]))
+	if err != nil || block.Type != openpgp.PublicKeyType {
+		return nil, nil, fault.Usagef("OpenPGP key", "malformed armour")
+	}
+	if body, err = io.ReadAll(block.Body); err != nil {
+		return nil, nil, fault.Usagef("OpenPGP key", "malformed armour")
+	}
+	if rest = bytes.TrimSpace(data[at:]); len(rest) > 0 && !bytes.HasPrefix(rest, []byte("-----BEGIN")) {
+		return nil, nil, fault.Usagef("OpenPGP key", "text after the armour's end")
+	}
+	return body, rest, nil
+}
+
+func readCertificates(data []byte, out openpgp.EntityList) (openpgp.EntityList, error) {
 	for packets := packet.NewReader(bytes.NewReader(data)); ; {
 		e, err := openpgp.ReadEntity(packets)
 		if err == io.EOF {
-			break
+			return out, nil
 		}
 		if err != nil {
 			return nil, fault.Usagef("OpenPGP key", "malformed or unsupported: %w", err)
@@ -126,10 +156,6 @@ func readOpenPGP(data []byte) (openpgp.EntityList, error) {
 			return nil, fault.Usagef("OpenPGP key", "exceeds %d certificates", MaxOpenPGPCertificates)
 		}
 	}
-	if len(out) == 0 {
-		return nil, fault.Usagef("OpenPGP key", "holds no certificate")
-	}
-	return out, nil
 }
 
 // certificateKeys judges the self-signatures of one certificate.

@@ -31,6 +31,8 @@ type Trust struct {
 	pinned      map[[32]byte]string      // principal by SHA-256 of the certificate
 	owners      map[[32]byte]owner       // every key of every principal, whatever its format
 	revoked     []*Revocations
+
+	pinnedCertificates []*x509.Certificate
 }
 
 // owner is who holds a key, and whether as authority.

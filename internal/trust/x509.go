@@ -54,6 +54,14 @@ func (t *Trust) Pinned(certificate []byte) (name string, ok bool) {
 	return name, ok
 }
 
+// PinnedCertificates returns the certificates that principals hold themselves.
+func (t *Trust) PinnedCertificates() []*x509.Certificate {
+	if t == nil {
+		return nil
+	}
+	return t.pinnedCertificates
+}
+
 // Authorities is where certificates must chain to for one principal. Own is false when the policy names none: then
 // the caller's trusted roots (the public good instance's, or a private one's) are meant.
 type Authorities struct {
@@ -154,6 +162,7 @@ func (t *Trust) addX509(m *member, data []byte) error {
 				return err
 			}
 			t.pinned[sha256.Sum256(c.Raw)] = m.name
+			t.pinnedCertificates = append(t.pinnedCertificates, c)
 		case !c.IsCA || !c.BasicConstraintsValid:
 			return fault.Usagef("certificate", "%s is not an authority", fault.Quote(c.Subject.String())).
 				WithHint("to name one certificate and no other, leave out identity")
