@@ -2,10 +2,12 @@ package vcs
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -61,13 +63,41 @@ func (p program) answer(argv []string) (dir string, r Reply) {
 		return dir, refuse("%v", err)
 	}
 	defer root.Close()
-	tree := Tree{FS: root.FS().(fs.ReadLinkFS), Dir: dir}
+	tree := Tree{Files: rootFiles{root}, Dir: dir}
 	// The facts are laid down after the work tree and before the first step: what changed since then was changed by a
 	// step.
 	if since, ok := changeTime(info); ok {
 		tree.Since = since
 	}
 	return dir, facts.Answer(argv, tree)
+}
+
+// rootFiles are the files below an os.Root, which no link leads out of.
+type rootFiles struct{ root *os.Root }
+
+func (r rootFiles) Lstat(name string) (fs.FileInfo, error) { return r.root.Lstat(name) }
+func (r rootFiles) ReadLink(name string) (string, error)   { return r.root.Readlink(name) }
+
+func (r rootFiles) Open(name string) (fs.File, error) {
+	f, err := r.root.Open(name)
+	if err != nil {
+		return nil, err // not f: a nil *os.File is no nil fs.File
+	}
+	return f, nil
+}
+
+func (r rootFiles) ReadDir(name string) ([]fs.DirEntry, error) {
+	d, err := r.root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	list, err := d.ReadDir(maxEntries + 1)
+	if err == io.EOF { // an empty directory
+		err = nil
+	}
+	slices.SortFunc(list, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return list, err
 }
 
 // below returns the working directory's path below root, "" for root itself. Links are resolved on both sides, as git
@@ -87,7 +117,7 @@ func below(root string) (string, error) {
 		return "", nil
 	}
 	rel, ok := strings.CutPrefix(wd, root+"/")
-	if !ok || !fs.ValidPath(rel) || path.Clean(rel) != rel {
+	if !ok || path.Clean(rel) != rel {
 		return "", errors.New("outside the work tree")
 	}
 	return rel, nil

@@ -12,11 +12,20 @@ import (
 
 // Tree is the work tree as it stands when the question is asked.
 type Tree struct {
-	FS  fs.ReadLinkFS // rooted at Facts.Root; must not lead outside
-	Dir string        // the asking process's directory below Facts.Root, "" for Facts.Root itself
+	Files Files  // rooted at Facts.Root
+	Dir   string // the asking process's directory below Facts.Root, "" for Facts.Root itself
 	// Since is when the build began, from the clock that stamps inode changes. A file of unchanged size and
 	// modification time that was last changed before it is not read again. The zero time: everything is read.
 	Since time.Time
+}
+
+// Files reads a work tree and must not lead out of it. Names are relative and are bytes, as git's are: io/fs would refuse those
+// that are not UTF-8.
+type Files interface {
+	ReadDir(name string) ([]fs.DirEntry, error)
+	Lstat(name string) (fs.FileInfo, error)
+	ReadLink(name string) (string, error)
+	Open(name string) (fs.File, error)
 }
 
 // Reply is what git would have printed.

@@ -93,7 +93,7 @@ func (w *walk) list(p string, above *ignores, depth int) ([]fs.DirEntry, *ignore
 	if depth > maxDepth {
 		return nil, nil, fmt.Errorf("%q: more than %d directories deep", p, maxDepth)
 	}
-	list, err := fs.ReadDir(w.tree.FS, w.name(p))
+	list, err := w.tree.Files.ReadDir(w.name(p))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -191,7 +191,7 @@ func (w *walk) holdsUntracked(p string, above *ignores, depth int) (bool, error)
 // isRepository tells whether p holds a git directory, or a file that leads to one; see gitrepository-layout(5).
 func (w *walk) isRepository(p string) bool {
 	dotGit := path.Join(p, ".git")
-	info, err := w.tree.FS.Lstat(w.name(dotGit))
+	info, err := w.tree.Files.Lstat(w.name(dotGit))
 	if err != nil {
 		return false
 	}
@@ -200,19 +200,19 @@ func (w *walk) isRepository(p string) bool {
 		return err == nil && bytes.HasPrefix(data, []byte("gitdir: "))
 	}
 	for _, part := range []string{"HEAD", "objects", "refs"} {
-		if _, err := w.tree.FS.Lstat(w.name(path.Join(dotGit, part))); err != nil {
+		if _, err := w.tree.Files.Lstat(w.name(path.Join(dotGit, part))); err != nil {
 			return false
 		}
 	}
 	return info.IsDir()
 }
 
-// trackedEntry compares what stands at name with the commit; done is false when nothing at that path is tracked, or
-// when a directory has taken the place of a file.
+// trackedEntry compares what stands at name with the commit; done is false when nothing at that path is tracked. A
+// directory in the place of a file counts as the file's absence, and git does not list what is in it.
 func (w *walk) trackedEntry(name string, e fs.DirEntry) (done bool, err error) {
 	want, ok := w.tracked[name]
 	if !ok || e.IsDir() && want.Mode != modeSubmodule {
-		return false, nil
+		return ok, nil
 	}
 	w.seen[name] = true
 	change := ""
@@ -261,7 +261,7 @@ func (w *walk) compareLink(name string, want *Entry, e fs.DirEntry) (string, err
 	if e.Type() != fs.ModeSymlink {
 		return typeChanged, nil
 	}
-	target, err := w.tree.FS.ReadLink(w.name(name))
+	target, err := w.tree.Files.ReadLink(w.name(name))
 	if err != nil {
 		return "", err
 	}
@@ -302,7 +302,7 @@ func (w *walk) untouched(info fs.FileInfo) bool {
 }
 
 func (w *walk) sameBytes(name string, want *Entry) (bool, error) {
-	f, err := w.tree.FS.Open(w.name(name))
+	f, err := w.tree.Files.Open(w.name(name))
 	if err != nil {
 		return false, err
 	}
@@ -331,7 +331,7 @@ var errTooLarge = errors.New("too large")
 
 // read reads one regular file of the repository, whole or not at all.
 func (s *session) read(name string, limit int64) ([]byte, error) {
-	f, err := s.tree.FS.Open(path.Join(s.prefix, name))
+	f, err := s.tree.Files.Open(path.Join(s.prefix, name))
 	if err != nil {
 		return nil, err
 	}
@@ -360,11 +360,11 @@ func (s *session) blob(e *Entry) ([]byte, error) {
 	var err error
 	if e.Mode == modeLink {
 		var target string
-		target, err = s.tree.FS.ReadLink(path.Join(s.prefix, e.Path))
+		target, err = s.tree.Files.ReadLink(path.Join(s.prefix, e.Path))
 		data = []byte(target)
 	} else {
 		var info fs.FileInfo // a name that is no longer a regular file is not opened: it could be a pipe
-		if info, err = s.tree.FS.Lstat(path.Join(s.prefix, e.Path)); err == nil && !info.Mode().IsRegular() {
+		if info, err = s.tree.Files.Lstat(path.Join(s.prefix, e.Path)); err == nil && !info.Mode().IsRegular() {
 			return nil, errors.New("no longer a regular file")
 		}
 		if err == nil {
