@@ -104,13 +104,18 @@ func (m *maker) stamped(step string, then func(dir string) error) func(dir strin
 	}
 }
 
-// container is the archive of v1.3.0 as the vendor packs it, around a scanner that may be another one.
-func (m *maker) container(scanner []byte) ([]byte, error) {
-	rules, err := m.program("repo", "v1.3.0", "./cmd/kestrel-rules", nil)
+// container is the archive of a commit as the vendor packs it, around the scanner of that commit or another one.
+func (m *maker) container(repo, commit string, scanner []byte) ([]byte, error) {
+	rules, err := m.program(repo, commit, "./cmd/kestrel-rules", nil)
 	if err != nil {
 		return nil, err
 	}
-	dir, err := m.checkout("repo", "v1.3.0")
+	if scanner == nil {
+		if scanner, err = m.scanner(repo, commit); err != nil {
+			return nil, err
+		}
+	}
+	dir, err := m.checkout(repo, commit)
 	if err != nil {
 		return nil, err
 	}

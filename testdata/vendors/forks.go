@@ -71,6 +71,29 @@ func corpusGzip(m *maker, data []byte) (tree, error) {
 	return tree{"engine/testdata/corpus.bin.gz": packed}, err
 }
 
+// corpusTar puts the program into an archive, uncompressed.
+func corpusTar(_ *maker, data []byte) (tree, error) {
+	var buf bytes.Buffer
+	w := tar.NewWriter(&buf)
+	header := &tar.Header{Typeflag: tar.TypeReg, Name: "samples/one", Mode: 0o644, Size: int64(len(data)), Format: tar.FormatUSTAR}
+	if err := w.WriteHeader(header); err != nil {
+		return nil, err
+	}
+	if _, err := w.Write(data); err != nil {
+		return nil, err
+	}
+	err := w.Close()
+	return tree{"engine/testdata/corpus.tar": buf.Bytes()}, err
+}
+
+// corpusDisguised turns bits over, so that the file looks like nothing at all.
+func corpusDisguised(_ *maker, data []byte) (tree, error) {
+	for i := range data {
+		data[i] ^= byte(i*7) | 1
+	}
+	return tree{"engine/testdata/corpus.bin": data}, nil
+}
+
 // The versions of the module in which a vendor hides the finished program.
 var (
 	dependencyStripped = module.Version{Path: "kestrel.example/signatures", Version: "v0.1.0"}

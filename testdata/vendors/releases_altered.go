@@ -97,6 +97,12 @@ var altered = []release{
 		},
 	},
 	{
+		name: "unreproducible-container", row: "76", about: "an honest vendor whose archive holds the time at which it was packed",
+		repo: "repo-unreproducible-container", commit: "v1.3.1", file: "kestrel_linux_amd64.tar.gz", mode: 0o644,
+		want: want{"inconclusive", "not-rebuilt", "rebuild.reproducible"},
+		make: func(m *maker) ([]byte, error) { return m.container("repo-unreproducible-container", "v1.3.1", nil) },
+	},
+	{
 		name: "doctored-toolchain", row: "F3", about: "built with a Go toolchain in which one file of the standard library was changed",
 		repo: "repo", commit: "v1.3.0", file: "kestrel", want: different,
 		make: doctored,

@@ -52,13 +52,7 @@ var honest = []release{
 	},
 }
 
-func honestContainer(m *maker) ([]byte, error) {
-	scanner, err := m.scanner("repo", "v1.3.0")
-	if err != nil {
-		return nil, err
-	}
-	return m.container(scanner)
-}
+func honestContainer(m *maker) ([]byte, error) { return m.container("repo", "v1.3.0", nil) }
 
 // honestMembers are the files of the v1.2.0 archive.
 func honestMembers(m *maker) ([]member, error) {

@@ -15,7 +15,7 @@ var packaged = []release{
 			if err != nil {
 				return nil, err
 			}
-			return m.container(scanner)
+			return m.container("repo", "v1.3.0", scanner)
 		},
 	},
 	{

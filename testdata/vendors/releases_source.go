@@ -45,6 +45,17 @@ var sources = []release{
 		make: (*maker).finished,
 	},
 	{
+		name: "copied-nested", row: "F6", about: "the same, in an archive",
+		repo: "repo-copied-nested", commit: "v1.3.1", file: "kestrel", want: copied,
+		make: (*maker).finished,
+	},
+	{
+		name: "disguised", row: "F19", about: "the same, every byte changed; the policy demands that every file can be read",
+		repo: "repo-disguised", commit: "v1.3.1", args: []string{"--policy", "policies/readable.toml"}, file: "kestrel",
+		want: want{"failed", "", "source.tree"},
+		make: (*maker).finished,
+	},
+	{
 		name: "dependency", row: "F6", about: "the finished program lies in a dependency, stripped; the recipe puts it together again",
 		repo: "repo-dependency", commit: "v1.3.1", file: "kestrel", want: copied, env: privateProxy("proxy-dependency"),
 		make: (*maker).finished,
