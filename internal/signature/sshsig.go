@@ -124,6 +124,9 @@ func parseSSHSignature(blob []byte, key ssh.PublicKey) (*ssh.Signature, error) {
 	if sk && len(s.Rest) != 5 || !sk && len(s.Rest) != 0 {
 		return nil, errSSHSIG
 	}
+	if sk && s.Rest[0]&userPresence == 0 {
+		return nil, unsupportedError("security key signed without anybody touching it")
+	}
 	if strings.Contains(format, "ecdsa") {
 		var rs struct{ R, S *big.Int }
 		if err := ssh.Unmarshal(sig, &rs); err != nil || !bytes.Equal(ssh.Marshal(&rs), sig) {
@@ -132,6 +135,10 @@ func parseSSHSignature(blob []byte, key ssh.PublicKey) (*ssh.Signature, error) {
 	}
 	return s, nil
 }
+
+// userPresence is the flag by which a security key says that somebody touched it (PROTOCOL.u2f). OpenSSH leaves it to
+// the reader of a detached signature; a key that anything on the machine may use is not what such a key is trusted for.
+const userPresence = 0x01
 
 func sshFormats(keyType string) []string {
 	if keyType == ssh.KeyAlgoRSA {
