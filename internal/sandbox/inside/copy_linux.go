@@ -1,0 +1,147 @@
+package inside
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// copier copies a tree from one open folder into another. Nothing is followed: every name is opened relative to the
+// folder that it was listed in, with O_NOFOLLOW.
+type copier struct {
+	reverse bool // create the entries of a folder in descending order: readdir(3) of the copy shows another order
+}
+
+func (c copier) folder(from, to int, at string, depth int) error {
+	if depth > maxCopyDepth {
+		return exceeded(strconv.Quote(at), fmt.Sprintf("folders nested deeper than %d", maxCopyDepth))
+	}
+	names, err := readNames(from)
+	if err != nil {
+		return failed("list "+strconv.Quote(at), err)
+	}
+	if c.reverse {
+		slices.Reverse(names)
+	}
+	for _, name := range names {
+		if err := c.entry(from, to, name, path.Join(at, name), depth); err != nil {
+			return err
+		}
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(from, &st); err != nil {
+		return failed("look at "+strconv.Quote(at), err)
+	}
+	if err := unix.Fchmod(to, st.Mode&0o777); err != nil {
+		return failed("set the mode of "+strconv.Quote(at), err)
+	}
+	return failed("set the time of "+strconv.Quote(at), setTime(to, "", &st))
+}
+
+func (c copier) entry(from, to int, name, at string, depth int) error {
+	var st unix.Stat_t
+	if err := unix.Fstatat(from, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return failed("look at "+strconv.Quote(at), err)
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		return failed("copy "+strconv.Quote(at), copyFile(from, to, name, &st))
+	case unix.S_IFDIR:
+		return c.descend(from, to, name, at, depth)
+	case unix.S_IFLNK:
+		return failed("copy "+strconv.Quote(at), copyLink(from, to, name, &st))
+	}
+	return blame(strconv.Quote(at), "is neither file, folder nor symbolic link")
+}
+
+func (c copier) descend(from, to int, name, at string, depth int) error {
+	const open = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
+	source, err := unix.Openat(from, name, open, 0)
+	if err != nil {
+		return failed("open "+strconv.Quote(at), err)
+	}
+	defer unix.Close(source)
+	if err := unix.Mkdirat(to, name, 0o700); err != nil {
+		return failed("make "+strconv.Quote(at), err)
+	}
+	target, err := unix.Openat(to, name, open, 0)
+	if err != nil {
+		return failed("open "+strconv.Quote(at), err)
+	}
+	defer unix.Close(target)
+	return c.folder(source, target, at, depth+1)
+}
+
+func copyFile(from, to int, name string, st *unix.Stat_t) error {
+	source, err := unix.Openat(from, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(source)
+	target, err := unix.Openat(to, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(target)
+	for left := st.Size; left > 0; {
+		n, err := unix.Sendfile(target, source, nil, int(min(left, 1<<30)))
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return unix.EIO // shorter than it said
+		}
+		left -= int64(n)
+	}
+	if err := unix.Fchmod(target, st.Mode&0o777); err != nil {
+		return err
+	}
+	return setTime(target, "", st)
+}
+
+func copyLink(from, to int, name string, st *unix.Stat_t) error {
+	text := make([]byte, maxLink)
+	n, err := unix.Readlinkat(from, name, text)
+	if err != nil {
+		return err
+	}
+	if err := unix.Symlinkat(string(text[:n]), to, name); err != nil {
+		return err
+	}
+	return setTime(to, name, st)
+}
+
+// setTime gives a file the modification time of st; its access time becomes the same.
+func setTime(fd int, name string, st *unix.Stat_t) error {
+	times := []unix.Timespec{st.Mtim, st.Mtim}
+	if name == "" {
+		return unix.UtimesNanoAt(fd, "", times, unix.AT_EMPTY_PATH)
+	}
+	return unix.UtimesNanoAt(fd, name, times, unix.AT_SYMLINK_NOFOLLOW)
+}
+
+// readNames lists an open folder in ascending order.
+func readNames(fd int) ([]string, error) {
+	if _, err := unix.Seek(fd, 0, unix.SEEK_SET); err != nil {
+		return nil, err
+	}
+	var names []string
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := unix.Getdents(fd, buffer)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if n == 0 {
+			slices.Sort(names)
+			return names, nil
+		}
+		_, _, names = unix.ParseDirent(buffer[:n], -1, names)
+	}
+}

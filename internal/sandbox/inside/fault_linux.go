@@ -1,0 +1,68 @@
+package inside
+
+import (
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/glassbuild/glassbuild/internal/sandbox/wire"
+)
+
+// trouble says what failed.
+type trouble struct {
+	what    string
+	err     error
+	missing bool
+	limit   bool
+	blame   bool
+}
+
+func (t *trouble) Error() string { return t.what + ": " + t.err.Error() }
+func (t *trouble) Unwrap() error { return t.err }
+
+// failed wraps err, nil stays nil.
+func failed(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &trouble{what: what, err: err}
+}
+
+// blame says that the thing named is malformed or hostile, not the machine.
+func blame(what, why string) error {
+	return &trouble{what: what, err: errors.New(why), blame: true}
+}
+
+// exceeded says that a bound was reached.
+func exceeded(what, why string) error {
+	return &trouble{what: what, err: errors.New(why), limit: true}
+}
+
+func asFault(stage string, err error) *wire.Fault {
+	f := &wire.Fault{Stage: stage, Message: err.Error()}
+	var t *trouble
+	if errors.As(err, &t) {
+		f.What, f.Message, f.Limit, f.Blame = t.what, t.err.Error(), t.limit, t.blame
+		f.Missing = t.missing
+	}
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		f.Errno = int(errno)
+		f.Missing = f.Missing || errno == unix.ENOENT || errno == unix.ENOTDIR
+	}
+	return f
+}
+
+// ignoreSignals makes process 1 deaf to what steps send it: signals of the same user reach it as soon as the Go runtime
+// has a handler for them.
+func ignoreSignals() {
+	heard := make(chan os.Signal, 1)
+	signal.Notify(heard)
+	go func() {
+		for range heard { // SIGCHLD and whatever a step sends
+		}
+	}()
+}

@@ -1,0 +1,147 @@
+package inside
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/glassbuild/glassbuild/internal/sandbox/wire"
+)
+
+// ExitBroken is process 1's exit code when it could not do its work.
+const ExitBroken = 125
+
+// Called tells whether this process is meant to be the first one of a sandbox: it carries the name, alone, it is
+// process 1, and its descriptors 3 and 4 are sockets. Nothing but package sandbox brings that about.
+func Called() bool {
+	if len(os.Args) != 1 || os.Args[0] != wire.InitName || os.Getpid() != 1 {
+		return false
+	}
+	return isSocket(wire.ControlFD) && isSocket(wire.PassFD)
+}
+
+// CalledAsGit tells whether this process stands in for git inside a sandbox: it carries the name, and the sandbox's
+// marker is there, which a read-only root holds.
+func CalledAsGit() bool {
+	if len(os.Args) == 0 || filepath.Base(os.Args[0]) != "git" {
+		return false
+	}
+	var st unix.Stat_t
+	return unix.Lstat("/"+standInMarker, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG
+}
+
+func isSocket(fd int) bool {
+	var st unix.Stat_t
+	return unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFSOCK
+}
+
+// process is process 1.
+type process struct {
+	control *os.File
+	orders  chan order // from the host, in order; closed never: the end of the socket ends the process
+	root    root
+	setup   wire.Setup
+	deny    []unix.SockFilter
+	notify  []unix.SockFilter
+	caps    int // the kernel's last capability
+}
+
+type order struct {
+	kind    wire.Kind
+	payload []byte
+}
+
+// Main serves the host until it goes away.
+func Main() {
+	runtime.LockOSThread()
+	if unix.Gettid() != 1 {
+		os.Exit(ExitBroken)
+	}
+	if err := unix.CloseRange(wire.PassFD+1, ^uint(0), 0); err != nil {
+		os.Exit(ExitBroken)
+	}
+	unix.CloseOnExec(wire.ControlFD)
+	unix.CloseOnExec(wire.PassFD)
+	ignoreSignals()
+	p := &process{control: os.NewFile(wire.ControlFD, "control"), orders: make(chan order)}
+	go p.listen()
+	if err := p.serve(); err != nil {
+		os.Stderr.WriteString(err.Error() + "\n")
+		os.Exit(ExitBroken)
+	}
+}
+
+// listen hands the host's orders on. When the host is gone, so is everything here.
+func (p *process) listen() {
+	for {
+		kind, payload, err := wire.Read(p.control, wire.MaxToInside)
+		if errors.Is(err, io.EOF) {
+			os.Exit(0)
+		}
+		if err != nil {
+			os.Exit(ExitBroken)
+		}
+		p.orders <- order{kind, payload}
+	}
+}
+
+func (p *process) serve() error {
+	first := <-p.orders
+	if first.kind != wire.KindSetup {
+		return errors.New("no set-up")
+	}
+	if err := json.Unmarshal(first.payload, &p.setup); err != nil {
+		return err
+	}
+	ready, err := p.prepare()
+	if err != nil {
+		return wire.WriteJSON(p.control, wire.KindFault, asFault("setup", err))
+	}
+	if err := wire.WriteJSON(p.control, wire.KindReady, ready); err != nil {
+		return err
+	}
+	for {
+		if err := p.obey(<-p.orders); err != nil {
+			return err
+		}
+	}
+}
+
+func (p *process) obey(o order) error {
+	switch o.kind {
+	case wire.KindRun:
+		var step wire.Step
+		if err := json.Unmarshal(o.payload, &step); err != nil {
+			return err
+		}
+		return p.run(step)
+	case wire.KindCollect:
+		var what wire.Collect
+		if err := json.Unmarshal(o.payload, &what); err != nil {
+			return err
+		}
+		return p.answer("collect", p.collect(what))
+	case wire.KindRead:
+		var what wire.ReadFile
+		if err := json.Unmarshal(o.payload, &what); err != nil {
+			return err
+		}
+		return p.answer("read", p.readFile(what))
+	case wire.KindSignal:
+		return nil // the step ended while the order was on its way
+	}
+	return errors.New("unknown order")
+}
+
+func (p *process) answer(stage string, err error) error {
+	var end wire.End
+	if err != nil {
+		end.Fault = asFault(stage, err)
+	}
+	return wire.WriteJSON(p.control, wire.KindEnd, end)
+}

@@ -1,0 +1,172 @@
+package inside
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/glassbuild/glassbuild/internal/sandbox/wire"
+)
+
+// checkProcesses wants nobody here but process 1 and the process looked at.
+func checkProcesses(pid int) wire.Check {
+	dir, err := os.ReadDir("/proc")
+	if err != nil {
+		return check("processes", false, "%v", err)
+	}
+	var found []string
+	for _, e := range dir {
+		if n, err := strconv.Atoi(e.Name()); err == nil && n != 1 && n != pid {
+			found = append(found, e.Name())
+		}
+	}
+	return check("processes", len(found) == 0, "%s", orElse(strings.Join(found, " "), "none but its own"))
+}
+
+func checkInterfaces(pid int) wire.Check {
+	text, err := readProc(fmt.Sprintf("/proc/%d/net/dev", pid))
+	if err != nil {
+		return check("interfaces", false, "%v", err)
+	}
+	var names []string
+	for line := range strings.Lines(text) {
+		if name, _, ok := strings.Cut(line, ":"); ok {
+			names = append(names, strings.TrimSpace(name))
+		}
+	}
+	// Fallback tunnel devices (tunl0, sit0, ...) that some kernels put into every namespace are down and stay so: nobody
+	// here can raise one.
+	up := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !isUp(n) })
+	return check("interfaces", slices.Equal(up, []string{"lo"}), "%s", strings.Join(names, ", "))
+}
+
+func isUp(name string) bool {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return true
+	}
+	defer unix.Close(fd)
+	request, err := unix.NewIfreq(name)
+	if err != nil || unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, request) != nil {
+		return true
+	}
+	return request.Uint16()&unix.IFF_UP != 0
+}
+
+// checkRoutes wants no IPv4 route at all (those of lo stand in another table) and IPv6 ones only over lo.
+func checkRoutes(pid int) wire.Check {
+	text, err := readProc(fmt.Sprintf("/proc/%d/net/route", pid))
+	if err != nil {
+		return check("routes", false, "%v", err)
+	}
+	found := strings.Count(text, "\n") - 1 // a heading
+	six, err := readProc(fmt.Sprintf("/proc/%d/net/ipv6_route", pid))
+	if err == nil { // missing on a kernel without IPv6
+		for line := range strings.Lines(six) {
+			if f := strings.Fields(line); len(f) > 0 && f[len(f)-1] != "lo" {
+				found++
+			}
+		}
+	}
+	return check("routes", found <= 0, "%d that leave the machine", max(found, 0))
+}
+
+// checkMounts wants every mount without set-uid programs and without devices (but for the five), private, and
+// read-only unless it is one of those that steps may write to.
+func (p *process) checkMounts(pid int) wire.Check {
+	text, err := readProc(fmt.Sprintf("/proc/%d/mountinfo", pid))
+	if err != nil {
+		return check("mounts", false, "%v", err)
+	}
+	count := 0
+	for line := range strings.Lines(text) {
+		fields := strings.Fields(line) // proc_pid_mountinfo(5)
+		if len(fields) < 7 {
+			return check("mounts", false, "%q", line)
+		}
+		count++
+		at, options := unescape(fields[4]), strings.Split(fields[5], ",")
+		if why := p.complain(at, options, fields[6]); why != "" {
+			return check("mounts", false, "%q %s", at, why)
+		}
+	}
+	return check("mounts", count > 0, "%d, written: %s", count, strings.Join(p.root.writes, " "))
+}
+
+func (p *process) complain(at string, options []string, propagation string) string {
+	isDevice := slices.ContainsFunc(devices, func(d device) bool { return at == "/dev/"+d.name })
+	switch {
+	case propagation != "-":
+		return "is not private"
+	case !slices.Contains(options, "nosuid"):
+		return "allows set-uid programs"
+	case !slices.Contains(options, "nodev") && !isDevice && at != "/dev":
+		return "allows devices"
+	case slices.Contains(options, "rw") && at != "/proc" && !slices.Contains(p.root.writes, at):
+		return "can be written"
+	}
+	return ""
+}
+
+// unescape undoes the octal escapes of mountinfo.
+func unescape(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+3 < len(s) {
+			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
+				b.WriteByte(byte(n))
+				i += 3
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+func checkDevices(int) wire.Check {
+	var found []string
+	dir, err := os.ReadDir("/dev")
+	if err != nil {
+		return check("devices", false, "%v", err)
+	}
+	for _, e := range dir {
+		// Info looks at what is mounted there; the directory itself only knows the plain file below.
+		if info, err := e.Info(); err != nil || info.Mode()&os.ModeDevice != 0 {
+			found = append(found, e.Name())
+		}
+	}
+	want := make([]string, len(devices))
+	for i, d := range devices {
+		want[i] = d.name
+	}
+	slices.Sort(want)
+	return check("devices", slices.Equal(found, want), "%s", strings.Join(found, ", "))
+}
+
+// checkEnvironment wants nothing of the host's environment here. A step gets its own with execve, and nothing else.
+func checkEnvironment(int) wire.Check {
+	return check("environment", len(os.Environ()) == 0, "%d variables of the host", len(os.Environ()))
+}
+
+// checkIdentity wants the names and numbers that were asked for. Groups beside the own one cannot be given up by an
+// ordinary user (user_namespaces(7)); they show as the overflow group.
+func (p *process) checkIdentity(pid int) wire.Check {
+	status, err := readStatus(pid)
+	if err != nil {
+		return check("identity", false, "%v", err)
+	}
+	id := p.setup.Identity
+	host, _ := os.Hostname()
+	uid, gid := strings.Fields(status["Uid"]), strings.Fields(status["Gid"])
+	ok := len(uid) == 4 && len(gid) == 4 && host == id.Hostname
+	for i := range 4 {
+		ok = ok && uid[i] == strconv.Itoa(id.UID) && gid[i] == strconv.Itoa(id.GID)
+	}
+	return check("identity", ok, "host %q, user %s, group %s, further groups %q, processors %s",
+		host, status["Uid"], status["Gid"], status["Groups"], status["Cpus_allowed_list"])
+}

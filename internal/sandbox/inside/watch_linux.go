@@ -1,0 +1,128 @@
+package inside
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/glassbuild/glassbuild/internal/sandbox/wire"
+)
+
+// Limits that process 1 enforces itself, since no resource limit of the kernel counts them over several processes
+// without a cgroup.
+const (
+	limitCPU       = "cpu"
+	limitMemory    = "memory"
+	limitProcesses = "processes"
+)
+
+// watch adds up what a step uses.
+type watch struct {
+	limits wire.Watch
+	mu     sync.Mutex
+	cpu    time.Duration // of processes that are gone
+	maxRSS int64
+	limit  string
+	killAt time.Time
+	page   int64
+	tick   time.Duration
+}
+
+func newWatch(limits wire.Watch) *watch {
+	return &watch{limits: limits, page: int64(os.Getpagesize()), tick: time.Second / userHZ}
+}
+
+// userHZ is the unit of times in /proc/PID/stat, 100 on every architecture that Linux has in use.
+const userHZ = 100
+
+// add counts a process that was reaped, with everything that it had waited for itself.
+func (w *watch) add(u *unix.Rusage) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cpu += time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	w.maxRSS = max(w.maxRSS, u.Maxrss<<10)
+}
+
+// look adds up what is running and ends the step when that is too much.
+func (w *watch) look() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.limit != "" {
+		if time.Now().After(w.killAt) {
+			killAll(unix.SIGKILL)
+		}
+		return
+	}
+	cpu, memory, processes := w.running()
+	cpu += w.cpu
+	switch l := w.limits; {
+	case l.Processes > 0 && processes > l.Processes:
+		w.limit = limitProcesses
+		killAll(unix.SIGKILL)
+	case l.Memory > 0 && memory > l.Memory:
+		w.limit = limitMemory
+		killAll(unix.SIGKILL)
+	case l.CPU > 0 && int64(cpu) > l.CPU:
+		w.limit = limitCPU
+		w.killAt = time.Now().Add(cpuGrace)
+		killAll(unix.SIGTERM)
+	}
+}
+
+// running adds up processor time and anonymous memory of every process but process 1.
+func (w *watch) running() (cpu time.Duration, memory int64, processes int) {
+	dir, err := os.Open("/proc")
+	if err != nil {
+		return 0, 0, 0
+	}
+	defer dir.Close()
+	names, _ := dir.Readdirnames(-1)
+	for _, name := range names {
+		if pid, err := strconv.Atoi(name); err != nil || pid == 1 {
+			continue
+		}
+		stat, err := os.ReadFile("/proc/" + name + "/stat")
+		if err != nil {
+			continue // it is gone
+		}
+		ticks, threads := statFields(string(stat))
+		cpu += time.Duration(ticks) * w.tick
+		processes += threads
+		statm, _ := os.ReadFile("/proc/" + name + "/statm")
+		if f := strings.Fields(string(statm)); len(f) > 2 {
+			resident, _ := strconv.ParseInt(f[1], 10, 64)
+			shared, _ := strconv.ParseInt(f[2], 10, 64)
+			memory += (resident - shared) * w.page
+		}
+	}
+	return cpu, memory, processes
+}
+
+// statFields returns user and system time, with those of children that were waited for, and the number of threads
+// (proc_pid_stat(5): fields 14 to 17 and 20). The name, field 2, may hold anything.
+func statFields(stat string) (ticks int64, threads int) {
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	const first = 3 // number of the first field behind the name
+	if len(fields) <= 20-first {
+		return 0, 0
+	}
+	for _, i := range []int{14, 15, 16, 17} {
+		n, _ := strconv.ParseInt(fields[i-first], 10, 64)
+		ticks += n
+	}
+	threads, _ = strconv.Atoi(fields[20-first])
+	return ticks, threads
+}
+
+func (w *watch) finish(out *wire.Exited) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	out.CPU, out.MaxRSS, out.Limit = int64(w.cpu), w.maxRSS, w.limit
+	if out.Limit == "" && out.Signal == int(unix.SIGXCPU) {
+		out.Limit = limitCPU
+	}
+}

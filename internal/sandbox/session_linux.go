@@ -1,0 +1,281 @@
+package sandbox
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/sandbox/wire"
+)
+
+// session is one running sandbox.
+type session struct {
+	spec    Spec
+	carrier carrier
+	group   *group
+
+	process *exec.Cmd
+	stderr  tail
+	gone    chan struct{} // closed when the first process is reaped
+
+	control *os.File
+	frames  chan frame
+	pass    *os.File
+	passed  chan passedFD
+
+	listeners    []net.Listener
+	isolation    Isolation
+	stopWatching func() bool
+	closing      sync.Once
+	broken       error
+}
+
+// frame is one message from inside.
+type frame struct {
+	kind    wire.Kind
+	payload []byte
+}
+
+// decode decodes a frame that has to be of a kind. A fault from inside becomes an error.
+func (f frame) decode(want wire.Kind, into any) error {
+	if f.kind == wire.KindFault && want != wire.KindFault {
+		trouble := new(wire.Fault)
+		if err := f.decode(wire.KindFault, trouble); err != nil {
+			return err
+		}
+		return trouble
+	}
+	if f.kind != want {
+		return fmt.Errorf("unexpected answer %q from the sandbox's first process", f.kind)
+	}
+	return json.Unmarshal(f.payload, into)
+}
+
+// passedFD is a descriptor that the first process or a step's own process passed.
+type passedFD struct {
+	what byte
+	fd   int
+}
+
+// command describes the first process.
+func (s *session) command(id wire.Identity, control, pass *os.File) *exec.Cmd {
+	return &exec.Cmd{
+		Path:        s.carrier.path,
+		Args:        []string{wire.InitName},
+		Env:         []string{},
+		Dir:         "/",
+		Stderr:      &s.stderr,
+		ExtraFiles:  []*os.File{control, pass}, // wire.ControlFD, wire.PassFD
+		SysProcAttr: attributes(id),
+	}
+}
+
+// keep starts the first process and stays on its thread until it is reaped.
+func (s *session) keep(started chan<- error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	process := s.process
+	err := process.Start()
+	if err != nil {
+		close(s.gone)
+		started <- err
+		return
+	}
+	started <- nil
+	_ = process.Wait() // how it ended is of no interest: what it said before is
+	close(s.gone)
+}
+
+func (s *session) readFrames() {
+	defer close(s.frames)
+	for {
+		kind, payload, err := wire.Read(s.control, wire.MaxToHost)
+		if err != nil {
+			return
+		}
+		select {
+		case s.frames <- frame{kind, payload}:
+		case <-s.gone:
+			// nobody may be reading any more; what was read before the end is still wanted, for a moment
+			select {
+			case s.frames <- frame{kind, payload}:
+			case <-time.After(drainTimeout):
+				return
+			}
+		}
+	}
+}
+
+// receive takes descriptors in as they come. Past the bound they are closed: the first process passes a handful.
+func (s *session) receive() {
+	raw, err := s.pass.SyscallConn()
+	if err != nil {
+		return
+	}
+	for {
+		p, err := receiveOne(func(f func(fd uintptr) bool) error { return raw.Read(f) })
+		if err != nil {
+			return
+		}
+		select {
+		case s.passed <- p:
+		default:
+			unix.Close(p.fd)
+		}
+	}
+}
+
+func receiveOne(read func(func(uintptr) bool) error) (p passedFD, err error) {
+	word, rights := make([]byte, 1), make([]byte, unix.CmsgSpace(4))
+	var n, oob int
+	var failed error
+	err = read(func(fd uintptr) bool {
+		n, oob, _, _, failed = unix.Recvmsg(int(fd), word, rights, unix.MSG_CMSG_CLOEXEC)
+		return !errors.Is(failed, unix.EAGAIN) && !errors.Is(failed, unix.EINTR)
+	})
+	if err = errors.Join(err, failed); err != nil {
+		return p, err
+	}
+	if n == 0 {
+		return p, os.ErrClosed
+	}
+	messages, err := unix.ParseSocketControlMessage(rights[:oob])
+	if err != nil || len(messages) != 1 {
+		return p, errors.Join(err, errors.New("no descriptor"))
+	}
+	fds, err := unix.ParseUnixRights(&messages[0])
+	if err != nil || len(fds) != 1 {
+		return p, errors.Join(err, errors.New("no descriptor"))
+	}
+	return passedFD{word[0], fds[0]}, nil
+}
+
+// take waits for a descriptor of a kind.
+func (s *session) take(what byte) (int, error) {
+	timer := time.NewTimer(endTimeout)
+	defer timer.Stop()
+	for {
+		select {
+		case p := <-s.passed:
+			if p.what == what {
+				return p.fd, nil
+			}
+			unix.Close(p.fd)
+		case <-s.gone:
+			return -1, s.lost()
+		case <-timer.C:
+			return -1, errors.New("the sandbox's first process passed no descriptor")
+		}
+	}
+}
+
+func (s *session) discardPassed() {
+	for {
+		select {
+		case p := <-s.passed:
+			unix.Close(p.fd)
+		default:
+			return
+		}
+	}
+}
+
+func (s *session) takeListeners(count int) error {
+	for range count {
+		fd, err := s.take(wire.PassListener)
+		if err != nil {
+			return explainStart(err)
+		}
+		f := os.NewFile(uintptr(fd), "listener")
+		l, err := net.FileListener(f)
+		f.Close()
+		if err != nil {
+			return fault.Inconclusivef("sandbox", "cannot listen inside: %w", err).WithCheck(CheckID)
+		}
+		s.listeners = append(s.listeners, l)
+	}
+	return nil
+}
+
+func (s *session) Listeners() []net.Listener { return s.listeners }
+func (s *session) Isolation() Isolation      { return s.isolation }
+
+// lost explains why the first process does not answer any more.
+func (s *session) lost() error {
+	select {
+	case <-s.gone:
+	case <-time.After(endTimeout):
+	}
+	if words := strings.TrimSpace(s.stderr.String()); words != "" {
+		return fmt.Errorf("%w: %s", errBroken, fault.Quote(words))
+	}
+	if s.process != nil && s.process.ProcessState != nil {
+		return fmt.Errorf("%w: %s", errBroken, s.process.ProcessState)
+	}
+	return errBroken
+}
+
+// kill ends every process inside: the kernel does so when a pid namespace's first process ends.
+func (s *session) kill() {
+	if s.process != nil && s.process.Process != nil {
+		_ = s.process.Process.Kill()
+	}
+}
+
+// Close ends everything and waits until it is gone.
+func (s *session) Close() error {
+	var err error
+	s.closing.Do(func() {
+		if s.stopWatching != nil {
+			s.stopWatching()
+		}
+		for _, l := range s.listeners {
+			l.Close()
+		}
+		s.kill()
+		if s.process != nil {
+			<-s.gone
+		}
+		for _, f := range []*os.File{s.control, s.pass} {
+			if f != nil {
+				f.Close()
+			}
+		}
+		s.discardPassed()
+		if s.broken == nil {
+			s.broken = os.ErrClosed
+		}
+		err = s.group.remove()
+	})
+	return err
+}
+
+// tail keeps the beginning of what the first process complains about.
+type tail struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.b.Write(p[:min(len(p), maxStderr-t.b.Len())])
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.b.String()
+}

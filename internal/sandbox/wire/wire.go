@@ -1,0 +1,97 @@
+// Package wire is the language that the host and the sandbox's first process speak over a socket pair.
+//
+// A frame is one byte of kind, four bytes of length (little endian) and the payload: JSON for messages, raw bytes for
+// file contents. The host believes nothing that it reads here beyond its bounds: the first process is glassbuild's own,
+// but it stands next to hostile ones.
+package wire
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+)
+
+// Version changes whenever host and first process of different builds could misunderstand each other.
+const Version = 1
+
+// Names under which the static program is called, and the descriptors that it is handed.
+const (
+	InitName  = "[glassbuild: first process of a sandbox]" // argv[0]; nobody calls a program so by accident
+	ControlFD = 3                                          // stream socket, frames
+	PassFD    = 4                                          // datagram-like socket, carries descriptors to the host
+)
+
+// Kind says what a frame holds.
+type Kind byte
+
+// Frames that the host sends.
+const (
+	KindSetup   Kind = 'S'
+	KindRun     Kind = 'R'
+	KindSignal  Kind = 'K'
+	KindCollect Kind = 'O'
+	KindRead    Kind = 'F'
+)
+
+// Frames that the first process sends.
+const (
+	KindReady   Kind = 'r'
+	KindStarted Kind = 's'
+	KindExited  Kind = 'e'
+	KindEntry   Kind = 'o'
+	KindData    Kind = 'd'
+	KindEnd     Kind = 'z'
+	KindFault   Kind = '!'
+)
+
+// Names of what is passed over PassFD.
+const (
+	PassListener = 'l'
+	PassLog      = 'p'
+	PassTerminal = 't'
+	PassNotify   = 'n'
+)
+
+// Write sends one frame.
+func Write(w io.Writer, kind Kind, payload []byte) error {
+	if len(payload) > MaxToInside {
+		return fmt.Errorf("frame of %d bytes exceeds %d", len(payload), MaxToInside)
+	}
+	buf := make([]byte, headerSize, headerSize+len(payload))
+	buf[0] = byte(kind)
+	binary.LittleEndian.PutUint32(buf[1:], uint32(len(payload)))
+	_, err := w.Write(append(buf, payload...))
+	return err
+}
+
+// WriteJSON sends one message.
+func WriteJSON(w io.Writer, kind Kind, message any) error {
+	payload, err := json.Marshal(message)
+	if err != nil {
+		return err
+	}
+	return Write(w, kind, payload)
+}
+
+const headerSize = 5
+
+// Read receives one frame of at most limit bytes of payload. A clean end between two frames is io.EOF.
+func Read(r io.Reader, limit int) (Kind, []byte, error) {
+	var header [headerSize]byte
+	if _, err := io.ReadFull(r, header[:]); err != nil {
+		return 0, nil, err
+	}
+	n := binary.LittleEndian.Uint32(header[1:])
+	if int64(n) > int64(limit) {
+		return 0, nil, fmt.Errorf("frame of %d bytes exceeds %d", n, limit)
+	}
+	payload := make([]byte, n)
+	if _, err := io.ReadFull(r, payload); err != nil {
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		return 0, nil, err
+	}
+	return Kind(header[0]), payload, nil
+}
