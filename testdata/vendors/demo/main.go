@@ -118,11 +118,7 @@ func (d *demo) vendors(ctx context.Context, names []string) (*vendors.Expected, 
 
 // release verifies one release and tells whether the answer is the expected one.
 func (d *demo) release(ctx context.Context, r vendors.Release) (bool, error) {
-	title := r.Name
-	if r.Row != "" {
-		title += " (" + r.Row + ")"
-	}
-	fmt.Fprintf(d.out, "── %s %s\n", title, strings.Repeat("─", max(3, 76-len(title))))
+	fmt.Fprintf(d.out, "── %s %s\n", r.Name, strings.Repeat("─", max(3, 76-len(r.Name))))
 	d.wrapped("   ", "   ", r.About)
 	d.command(r)
 	cmd := exec.CommandContext(ctx, d.bin, append([]string{"verify", "--format", "json"}, r.Args...)...)
@@ -155,8 +151,8 @@ func (d *demo) release(ctx context.Context, r vendors.Release) (bool, error) {
 		fmt.Fprintf(d.out, "   exit code %d after %v, as expected\n\n", r.Exit, seconds)
 		return true, nil
 	}
-	fmt.Fprintf(d.out, "   exit code %d after %v. NOT AS EXPECTED: %s\n%s\n", cmd.ProcessState.ExitCode(), seconds,
-		strings.Join(wrong, "; "), indent(stderr.String()))
+	d.wrapped("   ", "   ", fmt.Sprintf("exit code %d after %v. NOT AS EXPECTED: %s", cmd.ProcessState.ExitCode(), seconds, strings.Join(wrong, "; ")))
+	fmt.Fprintln(d.out, indent(stderr.String()))
 	return false, nil
 }
 
@@ -189,35 +185,31 @@ func (d *demo) command(r vendors.Release) {
 	d.wrapped("   $ ", "       ", strings.Join(words, " "))
 }
 
-// print shows the end of the report: every check that did not pass, and the verdict.
+// print shows what the report comes to: every check that did not pass, and the verdict.
 func (d *demo) print(v verdict.Verdict) {
 	text := string(report.Text(v, d.style))
 	if d.full {
 		fmt.Fprint(d.out, indent(text))
 		return
 	}
-	body := strings.TrimRight(text, "\n")
-	last := body[strings.LastIndex(body, "\n\n")+1:]
-	open := false
-	for line := range strings.Lines(body) {
-		plain := strings.TrimLeft(line, "\x1b[0123456789;m")
-		switch {
-		case strings.HasPrefix(plain, "✗"), strings.HasPrefix(plain, "?"):
-			open = true
-		case !strings.HasPrefix(line, "  "):
-			open = false
-		}
-		if open {
-			fmt.Fprint(d.out, "   "+line)
+	for _, c := range v.Checks {
+		sign := map[verdict.Status]string{verdict.StatusFailed: "✗", verdict.StatusInconclusive: "?"}[c.Status]
+		if sign != "" && c.Text != v.Summary {
+			d.wrapped("   "+sign+" "+c.ID+":", "     ", c.Text)
 		}
 	}
-	fmt.Fprint(d.out, indent(strings.TrimLeft(last, "\n")+"\n"))
+	body := strings.TrimRight(text, "\n")
+	last := strings.TrimLeft(body[strings.LastIndex(body, "\n\n")+1:], "\n")
+	fmt.Fprint(d.out, indent(last+"\n"))
 }
 
 // wrapped prints words in lines of at most 80 columns.
 func (d *demo) wrapped(first, next, text string) {
 	line := first
 	for i, word := range strings.Fields(text) {
+		if i == 0 && !strings.HasSuffix(line, " ") {
+			line += " "
+		}
 		if i > 0 && len([]rune(line))+1+len([]rune(word)) > 79 && line != next {
 			fmt.Fprintln(d.out, line)
 			line = next
