@@ -31,6 +31,8 @@ type Server struct {
 	// Tamper, when set, may answer a request in the server's place: it returns true when it did. Set it before the
 	// first request.
 	Tamper func(w http.ResponseWriter, r *http.Request) bool
+	// Mangle, when set, changes a body on its way out.
+	Mangle func(path string, body []byte) []byte
 
 	mu      sync.Mutex
 	modules map[module.Version]map[string]string
@@ -53,15 +55,21 @@ func New(t testing.TB) *Server {
 		if s.Tamper != nil && s.Tamper(w, r) {
 			return
 		}
-		if file, ok := strings.CutPrefix(r.URL.Path, "/sumdb/"+Database); ok {
-			if file == "/supported" {
-				return
-			}
+		rec, path := httptest.NewRecorder(), r.URL.Path
+		file, ok := strings.CutPrefix(path, "/sumdb/"+Database)
+		switch {
+		case !ok:
+			s.serve(rec, r)
+		case file != "/supported":
 			r.URL.Path = file
-			db.ServeHTTP(w, r)
-			return
+			db.ServeHTTP(rec, r)
 		}
-		s.serve(w, r)
+		body := rec.Body.Bytes()
+		if s.Mangle != nil {
+			body = s.Mangle(path, body)
+		}
+		w.WriteHeader(rec.Code)
+		w.Write(body)
 	}))
 	t.Cleanup(srv.Close)
 	s.URL = srv.URL
