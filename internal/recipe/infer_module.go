@@ -26,7 +26,9 @@ const (
 
 // toolchain reads the Go version. A version that is no release cannot be had, and stands in the file itself.
 func (f *inferrer) toolchain(p *build) error {
-	version, _, _ := strings.Cut(p.info.Go, " X:")
+	// Experiments follow the version: " X:" before Go 1.25, "-X:" since.
+	version, _, _ := strings.Cut(p.info.Go, "X:")
+	version = strings.TrimRight(version, " -")
 	v, ok := strings.CutPrefix(version, "go")
 	if !ok || !ValidGoVersion(v) {
 		return f.inconclusive(p, "was built with %s, which is no Go release", fault.Quote(p.info.Go)).WithCheck("builder.available")

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
-	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
 )
@@ -139,7 +138,7 @@ func findModInfo(s *io.SectionReader) (*debug.BuildInfo, error) {
 		if end < 0 {
 			continue
 		}
-		bi, err := debug.ParseBuildInfo(strings.TrimSpace(string(text[len(modInfoStart):end])))
+		bi, err := debug.ParseBuildInfo(string(text[len(modInfoStart):end]))
 		if err != nil {
 			return nil, ErrNoBuildInfo
 		}
