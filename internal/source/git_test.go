@@ -1,7 +1,10 @@
 package source
 
 import (
+	"bytes"
+	"compress/zlib"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/source/gitobj"
 )
 
 // gitRepo is a repository that real git made in a temporary folder.
@@ -48,7 +52,7 @@ func (r *gitRepo) run(args ...string) string {
 }
 
 func gitEnv() []string {
-	return append(os.Environ(), "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL="+os.DevNull, "HOME=/nonexistent", "LC_ALL=C", "TZ=UTC",
+	return append(os.Environ(), "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/nonexistent", "HOME=/nonexistent", "LC_ALL=C", "TZ=UTC",
 		"GIT_AUTHOR_NAME=Ada", "GIT_AUTHOR_EMAIL=ada@example.org", "GIT_COMMITTER_NAME=Bea", "GIT_COMMITTER_EMAIL=bea@example.org",
 		"GIT_AUTHOR_DATE=1700000000 +0100", "GIT_COMMITTER_DATE=1700000100 +0100", "GIT_ALLOW_PROTOCOL=file:https:http")
 }
@@ -73,16 +77,23 @@ func (r *gitRepo) commit(message string) string {
 	return r.run("rev-parse", "HEAD")
 }
 
-// hash writes an object as it is, however odd.
+// hash writes an object as it is, however odd, as a loose one.
 func (r *gitRepo) hash(kind, content string) string {
 	r.t.Helper()
-	cmd := exec.Command("git", "hash-object", "-w", "-t", kind, "--literally", "--stdin")
-	cmd.Dir, cmd.Env, cmd.Stdin = r.dir, gitEnv(), strings.NewReader(content)
-	out, err := cmd.Output()
-	if err != nil {
-		r.t.Fatalf("git hash-object: %v", err)
+	types := map[string]gitobj.Type{"blob": gitobj.Blob, "tree": gitobj.Tree, "commit": gitobj.Commit, "tag": gitobj.Tag}
+	id, _ := gitobj.HashObject(gitobj.SHA1, types[kind], []byte(content))
+	var b bytes.Buffer
+	z := zlib.NewWriter(&b)
+	fmt.Fprintf(z, "%s %d\x00%s", kind, len(content), content)
+	if err := z.Close(); err != nil {
+		r.t.Fatal(err)
 	}
-	return strings.TrimSpace(string(out))
+	dir := filepath.Join(r.dir, ".git/objects", id.String()[:2])
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		r.t.Fatal(err)
+	}
+	writeFile(r.t, filepath.Join(dir, id.String()[2:]), b.String())
+	return id.String()
 }
 
 // open opens a commit, which must work.
@@ -127,5 +138,12 @@ func sameTree(t *testing.T, got, want string) {
 	out, err := exec.Command("diff", "--no-dereference", "-r", "-x", ".git", got, want).CombinedOutput()
 	if err != nil {
 		t.Fatalf("trees differ: %s", out[:min(len(out), 4000)])
+	}
+}
+
+func writeFile(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }

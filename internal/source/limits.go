@@ -21,7 +21,7 @@ const (
 
 	maxTreeDepth   = 512
 	maxPathLength  = 4096
-	maxFiles       = 4 << 20
+	maxFiles       = 2 << 20
 	maxExportBytes = 64 << 30
 	maxLinkTarget  = 4095
 	maxFindings    = 10_000

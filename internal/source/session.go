@@ -231,6 +231,9 @@ func (s *server) failure(err error) error {
 		return s.inconclusive("repository not found").WithHint("check the URL; a private repository needs credentials in netrc or an ssh agent")
 	case errors.Is(err, transport.ErrEmptyRemoteRepository):
 		return s.inconclusive("repository is empty")
+	case strings.Contains(err.Error(), "http redirect:"):
+		// go-git's own rule, which comes before ours when the scheme changes
+		return s.inconclusive("refused redirect: %w", cleaned{err}).WithHint("name the repository by its own URL")
 	case strings.Contains(err.Error(), "not our ref"), strings.Contains(err.Error(), "unadvertised object"):
 		return errNotOurs
 	case strings.Contains(err.Error(), "knownhosts"), strings.Contains(err.Error(), "no ssh agent"):

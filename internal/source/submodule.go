@@ -56,7 +56,7 @@ func (x *export) submodules(ctx context.Context, p part, links []gitlink) ([]par
 			return subs, err
 		}
 		subs[len(subs)-1].tree = object.Tree
-		x.tree.Submodules = append(x.tree.Submodules, Submodule{Path: l.path, Name: d.name, URL: redactURL(url), Commit: l.commit.String()})
+		x.tree.Submodules = append(x.tree.Submodules, Submodule{Path: l.path, Name: d.name, URL: redactURL(url), Commit: l.commit.String(), When: object.Committer.When})
 	}
 	return subs, nil
 }

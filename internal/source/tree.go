@@ -59,6 +59,7 @@ type Submodule struct {
 	Name   string // in .gitmodules
 	URL    string // in .gitmodules, resolved
 	Commit string
+	When   int64 // committer time of Commit, seconds since the epoch
 }
 
 func newEntry(path string, e gitobj.TreeEntry, data []byte) Entry {

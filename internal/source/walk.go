@@ -41,14 +41,26 @@ func (o *listing) size() int { return len(o.files) + len(o.dirs) + len(o.links) 
 type lister struct {
 	repo   *repository
 	reader *gitobj.Reader
-	parsed map[gitobj.ID][]gitobj.TreeEntry
+	parsed map[gitobj.ID]parsedTree
 	out    listing
+}
+
+// parsedTree is one tree object, and how much lies below it.
+type parsedTree struct {
+	entries []gitobj.TreeEntry
+	count   int // entries below it, its own included
+	height  int
 }
 
 // listTree reads the tree that is going to lie at base.
 func (r *repository) listTree(ctx context.Context, tree gitobj.ID, base string) (*listing, error) {
-	l := lister{repo: r, reader: r.objects.NewReader(), parsed: make(map[gitobj.ID][]gitobj.TreeEntry)}
-	if err := l.walk(ctx, tree, base, 0); err != nil {
+	l := lister{repo: r, reader: r.objects.NewReader(), parsed: make(map[gitobj.ID]parsedTree)}
+	root, err := l.read(ctx, tree, base, 0)
+	if err != nil {
+		return nil, err
+	}
+	l.out.files = make([]file, 0, root.count)
+	if err := l.walk(tree, base); err != nil {
 		return nil, err
 	}
 	return &l.out, nil
@@ -58,31 +70,61 @@ func tooMuch(path, what string, limit int64) error {
 	return fault.Failf(fault.Quote(path), "%s: exceeds limit %d", what, limit).WithCheck(CheckTree)
 }
 
-func (l *lister) walk(ctx context.Context, tree gitobj.ID, dir string, depth int) error {
-	if depth > maxTreeDepth {
-		return tooMuch(dir[:min(len(dir), 64)], "directories in directories", maxTreeDepth)
+// read reads a tree and all trees below it, each object once however often it stands there, and bounds what they
+// expand to before anything is expanded.
+func (l *lister) read(ctx context.Context, tree gitobj.ID, dir string, depth int) (parsedTree, error) {
+	if t, ok := l.parsed[tree]; ok {
+		if depth+t.height > maxTreeDepth {
+			return t, tooMuch(dir[:min(len(dir), 64)], "directories in directories", maxTreeDepth)
+		}
+		return t, nil
+	}
+	if depth >= maxTreeDepth {
+		return parsedTree{}, tooMuch(dir[:min(len(dir), 64)], "directories in directories", maxTreeDepth)
 	}
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return parsedTree{}, ctx.Err()
 	}
-	entries, err := l.entries(tree, dir)
+	data, err := l.reader.Read(tree, gitobj.Tree)
 	if err != nil {
-		return err
+		return parsedTree{}, at(dir, err)
 	}
+	t := parsedTree{height: 1}
+	if t.entries, err = gitobj.ParseTree(l.repo.objects.Format(), treeName(tree, dir), data); err != nil {
+		return t, err
+	}
+	t.count = len(t.entries)
+	for _, e := range t.entries {
+		if e.Mode != gitobj.ModeDir {
+			continue
+		}
+		below, err := l.read(ctx, e.ID, join(dir, e.Name), depth+1)
+		if err != nil {
+			return t, err
+		}
+		t.height = max(t.height, below.height+1)
+		if t.count += below.count; t.count > maxFiles {
+			return t, tooMuch(treeName(tree, dir), "entries", maxFiles)
+		}
+	}
+	l.parsed[tree] = t
+	return t, nil
+}
+
+// walk lists the tree at dir.
+func (l *lister) walk(tree gitobj.ID, dir string) error {
+	entries := l.parsed[tree].entries
 	l.findCollisions(dir, entries)
 	for _, e := range entries {
 		p := join(dir, e.Name)
 		if len(p) > maxPathLength {
 			return tooMuch(p[:64], "path too long", maxPathLength)
 		}
-		if l.out.size() >= maxFiles {
-			return tooMuch(p, "entries", maxFiles)
-		}
 		switch e.Mode {
 		case gitobj.ModeDir:
 			before := l.out.size()
 			l.out.dirs = append(l.out.dirs, p)
-			if err := l.walk(ctx, e.ID, p, depth+1); err != nil {
+			if err := l.walk(e.ID, p); err != nil {
 				return err
 			}
 			// an empty tree is not written, as git does not
@@ -101,22 +143,6 @@ func (l *lister) walk(ctx context.Context, tree gitobj.ID, dir string, depth int
 		}
 	}
 	return nil
-}
-
-// entries reads one tree object; the same object may stand at many paths.
-func (l *lister) entries(tree gitobj.ID, dir string) ([]gitobj.TreeEntry, error) {
-	if e, ok := l.parsed[tree]; ok {
-		return e, nil
-	}
-	data, err := l.reader.Read(tree, gitobj.Tree)
-	if err != nil {
-		return nil, at(dir, err)
-	}
-	e, err := gitobj.ParseTree(l.repo.objects.Format(), treeName(tree, dir), data)
-	if err == nil {
-		l.parsed[tree] = e
-	}
-	return e, err
 }
 
 func (o *listing) find(k Kind, path, detail string) {
