@@ -36,22 +36,31 @@ func tool(t testing.TB, name string) string {
 	return path
 }
 
-// run runs a program in dir and returns its output.
-func run(t testing.TB, dir string, stdin []byte, name string, args ...string) ([]byte, error) {
-	t.Helper()
+// command prepares a program that runs in dir and knows nothing of whoever runs the test.
+func command(dir string, stdin []byte, name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(name, args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GNUPGHOME="+dir, "HOME="+dir, "LC_ALL=C", "GIT_CONFIG_NOSYSTEM=1",
 		"GIT_AUTHOR_NAME=A", "GIT_AUTHOR_EMAIL=a@example.org", "GIT_COMMITTER_NAME=A", "GIT_COMMITTER_EMAIL=a@example.org")
 	cmd.Stdin = bytes.NewReader(stdin)
-	return cmd.CombinedOutput()
+	return cmd
 }
 
+// run runs a program in dir and returns all that it says.
+func run(t testing.TB, dir string, stdin []byte, name string, args ...string) ([]byte, error) {
+	t.Helper()
+	return command(dir, stdin, name, args...).CombinedOutput()
+}
+
+// must runs a program that must not fail and returns its output.
 func must(t testing.TB, dir string, stdin []byte, name string, args ...string) []byte {
 	t.Helper()
-	out, err := run(t, dir, stdin, name, args...)
+	cmd := command(dir, stdin, name, args...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("%s %s: %v: %s", name, strings.Join(args, " "), err, out)
+		t.Fatalf("%s %s: %v: %s", name, strings.Join(args, " "), err, stderr.Bytes())
 	}
 	return out
 }
