@@ -13,6 +13,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -83,7 +84,7 @@ type Rebuild struct {
 
 // Builder is a builder layer that the auditor vouches for.
 type Builder struct {
-	SHA256 string `toml:"sha256,required"`
+	Digest string `toml:"digest,required"` // as the verdict names it: "sha256:…" or "h1:…"
 	Reason string `toml:"reason,required"`
 }
 
@@ -253,7 +254,12 @@ func (p *Policy) checkLists(doc *tomlfile.Document) error {
 		items = append(items, item{fmt.Sprintf("source.opaque[%d]", i), o.SHA256, o.Reason})
 	}
 	for i, b := range p.Rebuild.Builders {
-		items = append(items, item{fmt.Sprintf("rebuild.builder[%d]", i), b.SHA256, b.Reason})
+		items = append(items, item{fmt.Sprintf("rebuild.builder[%d]", i), noDigest, b.Reason})
+	}
+	for i, b := range p.Rebuild.Builders {
+		if !layerDigest.MatchString(b.Digest) {
+			return doc.Errorf(fmt.Sprintf("rebuild.builder[%d]", i), "malformed digest %q: want sha256:… or h1:…, as the verdict names it", b.Digest).WithHint("pin by digest")
+		}
 	}
 	for i, c := range p.Rebuild.Cover {
 		items = append(items, item{fmt.Sprintf("rebuild.cover[%d]", i), c.SHA256, c.Reason})
@@ -277,6 +283,8 @@ func (p *Policy) checkLists(doc *tomlfile.Document) error {
 	}
 	return nil
 }
+
+var layerDigest = regexp.MustCompile(`^(sha256:[0-9a-f]{64}|h1:[0-9A-Za-z+/]{43}=)$`)
 
 // noDigest marks an item that names no file.
 const noDigest = "-"

@@ -32,7 +32,7 @@ func TestRefusals(t *testing.T) {
 		"format = 1\n[rebuild]\nmatch = \"\"":                                         `"" is not one of`,
 		"format = 1\n[rebuild]\ndirty = \" \"":                                        "reason required",
 		"format = 1\n[source]\nunreachable = \"\"":                                    "p.toml:3:1: reason required",
-		"format = 1\n[[rebuild.builder]]\nsha256 = \"AB\"\nreason = \"x\"":            "malformed digest",
+		"format = 1\n[[rebuild.builder]]\ndigest = \"AB\"\nreason = \"x\"":            "malformed digest",
 		"format = 1\n[[rebuild.setting]]\ntext = \"-X a=b\"\nreason = \"\"":           "reason required",
 		"format = 1\n[[rebuild.cover]]\nmember = \"a\"\nreason = \"x\"":               "sha256",
 		"format = 1\nx = " + strings.Repeat("[", 70000):                               "exceeds 64 KiB",

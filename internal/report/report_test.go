@@ -28,7 +28,7 @@ func facts() verdict.Facts {
 		Source: &verdict.Source{Repository: "kestrel", Commit: strings.Repeat("1", 40), ChosenBy: verdict.ByArtefact, GitTree: strings.Repeat("2", 40),
 			TreeSHA256: sum("b"), Files: 31, Bytes: 48_000, Refs: []string{"refs/heads/main", "refs/tags/v1.3.0"}, Signature: verdict.Signature{Status: "unsigned"}, Attributes: "raw"},
 		Recipe:     &verdict.Recipe{SHA256: sum("c"), ChosenBy: verdict.ByArtefact, Text: "format = 1\n\n[builder]\ngo = \"1.26.5\"\n", Unknown: []string{"strings set with -X"}},
-		Builder:    &verdict.Builder{SHA256: sum("d"), Layers: []verdict.Layer{{Name: "go", Version: "1.26.5", SHA256: sum("d"), Voucher: verdict.Voucher{Kind: "checksum database"}}}},
+		Builder:    &verdict.Builder{SHA256: sum("d"), Layers: []verdict.Layer{{Name: "go", Version: "1.26.5", Digest: "sha256:" + sum("d"), Voucher: verdict.Voucher{Kind: "checksum database"}}}},
 		Inputs:     &verdict.Inputs{SHA256: sum("e"), Files: 3, Bytes: 90_000, Modules: []verdict.Module{{Path: "example.org/m", Version: "v1.0.0", Status: "verified"}}},
 		Rebuild:    &verdict.Rebuild{Runs: 2, Agree: true, Outputs: []verdict.Digest{{Name: "kestrel", SHA256: sum("a"), Size: 3_400_000}}, CopyCheck: true},
 		Comparison: &verdict.Comparison{Whole: verdict.Identical, Members: []verdict.MemberResult{{Path: "kestrel", State: verdict.Identical, SHA256: sum("a"), Size: 3_400_000, Output: "kestrel"}}},

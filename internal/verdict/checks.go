@@ -256,7 +256,7 @@ func recipeContradiction(f Facts, _ *policy.Policy) Check {
 }
 
 func builderAvailable(f Facts, _ *policy.Policy) Check {
-	if f.Builder == nil || f.Builder.SHA256 == "" {
+	if f.Builder == nil || len(f.Builder.Layers) == 0 {
 		return notReached("builder")
 	}
 	var names []string
@@ -268,23 +268,23 @@ func builderAvailable(f Facts, _ *policy.Policy) Check {
 
 // builderVouched closes F3.
 func builderVouched(f Facts, p *policy.Policy) Check {
-	if f.Builder == nil || f.Builder.SHA256 == "" {
+	if f.Builder == nil || len(f.Builder.Layers) == 0 {
 		return notReached("voucher")
-	}
-	if len(f.Builder.Layers) == 0 {
-		return inconclusive("the builder has no layers")
 	}
 	var by []string
 	for _, l := range f.Builder.Layers {
-		i := slices.IndexFunc(p.Rebuild.Builders, func(b policy.Builder) bool { return b.SHA256 == l.SHA256 })
+		i := slices.IndexFunc(p.Rebuild.Builders, func(b policy.Builder) bool { return l.Digest != "" && b.Digest == l.Digest })
 		switch {
 		case i >= 0:
 			by = append(by, "the policy")
 		case l.Voucher.Kind != "":
 			by = append(by, l.Voucher.Kind)
 		default:
-			return inconclusive("nobody but the vendor vouches for %s", fault.Quote(l.Name)).
-				hint("use a builder with a voucher, or vouch for this one: [[rebuild.builder]] sha256 = %q", l.SHA256)
+			c := inconclusive("nobody but the vendor vouches for %s", fault.Quote(l.Name))
+			if l.Digest == "" {
+				return c.hint("it is not pinned, so nobody can; use a builder with a voucher")
+			}
+			return c.hint("use a builder with a voucher, or vouch for this one: [[rebuild.builder]] digest = %q", l.Digest)
 		}
 	}
 	slices.Sort(by)

@@ -68,11 +68,14 @@ func rebuildCopied(f Facts, p *policy.Policy) Check {
 		return inconclusive("the outputs were not held against the inputs")
 	}
 	for _, c := range r.Copies {
-		i := slices.IndexFunc(r.Outputs, func(o Digest) bool { return o.Name == c.Output })
-		if i >= 0 && slices.ContainsFunc(p.Rebuild.Copies, func(k policy.Copied) bool { return k.SHA256 == r.Outputs[i].SHA256 }) {
+		if slices.ContainsFunc(p.Rebuild.Copies, func(k policy.Copied) bool { return k.SHA256 == c.SHA256 }) {
 			continue
 		}
-		return failed("the build copied it: %s is %s (%s, %s)", fault.Quote(c.Output), fault.Quote(c.Input), c.Origin, c.How).
+		name := c.Output
+		if c.Member != "" {
+			name += "/" + c.Member
+		}
+		return failed("the build copied it: %s is %s (%s, %s)", fault.Quote(name), fault.Quote(c.Input), c.Origin, c.How).
 			hint("a binary that lies finished in the inputs says nothing about the source; ask where it was built")
 	}
 	return passed("no output is a copy of an input")
@@ -236,8 +239,8 @@ func exceptions(f Facts, p *policy.Policy) []string {
 	}
 	if f.Builder != nil {
 		for _, b := range p.Rebuild.Builders {
-			if slices.ContainsFunc(f.Builder.Layers, func(l Layer) bool { return l.SHA256 == b.SHA256 }) {
-				add("builder %s vouched for: %s", short(b.SHA256), fault.Quote(b.Reason))
+			if slices.ContainsFunc(f.Builder.Layers, func(l Layer) bool { return l.Digest == b.Digest }) {
+				add("builder %s vouched for: %s", fault.Quote(b.Digest), fault.Quote(b.Reason))
 			}
 		}
 	}
@@ -255,9 +258,7 @@ func exceptions(f Facts, p *policy.Policy) []string {
 	}
 	if f.Rebuild != nil {
 		for _, k := range p.Rebuild.Copies {
-			if slices.ContainsFunc(f.Rebuild.Outputs, func(o Digest) bool {
-				return o.SHA256 == k.SHA256 && slices.ContainsFunc(f.Rebuild.Copies, func(c Copy) bool { return c.Output == o.Name })
-			}) {
+			if slices.ContainsFunc(f.Rebuild.Copies, func(c Copy) bool { return c.SHA256 == k.SHA256 }) {
 				add("copied output %s accepted: %s", short(k.SHA256), fault.Quote(k.Reason))
 			}
 		}

@@ -138,7 +138,7 @@ type Line struct {
 
 // Builder is the root in which the steps ran.
 type Builder struct {
-	SHA256 string  `json:"sha256"`
+	SHA256 string  `json:"sha256"` // over all layers; "" when one of them is not pinned
 	Layers []Layer `json:"layers"`
 }
 
@@ -146,7 +146,7 @@ type Builder struct {
 type Layer struct {
 	Name    string  `json:"name"`
 	Version string  `json:"version,omitempty"`
-	SHA256  string  `json:"sha256"`
+	Digest  string  `json:"digest"` // "sha256:…" or "h1:…"; "" for what is not pinned
 	Voucher Voucher `json:"voucher"`
 }
 
@@ -200,6 +200,8 @@ type Disagree struct {
 // Copy is an output that was not built but copied.
 type Copy struct {
 	Output string `json:"output"`
+	Member string `json:"member,omitempty"` // inside the output
+	SHA256 string `json:"sha256"`
 	Input  string `json:"input"`
 	Origin string `json:"origin"` // source, fetch, builder
 	How    string `json:"how"`    // the same bytes, after stripping, after decompressing

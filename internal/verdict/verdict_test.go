@@ -22,7 +22,7 @@ func good() verdict.Facts {
 		Source: &verdict.Source{Repository: "repo", Commit: strings.Repeat("1", 40), ChosenBy: verdict.ByAuditor, GitTree: strings.Repeat("2", 40),
 			TreeSHA256: sumB, Files: 3, Refs: []string{"refs/heads/main"}, Signature: verdict.Signature{Status: "unsigned"}, Attributes: "raw"},
 		Recipe:     &verdict.Recipe{SHA256: sumB, ChosenBy: verdict.ByCommit},
-		Builder:    &verdict.Builder{SHA256: sumB, Layers: []verdict.Layer{{Name: "go", SHA256: sumB, Voucher: verdict.Voucher{Kind: "checksum-database"}}}},
+		Builder:    &verdict.Builder{SHA256: sumB, Layers: []verdict.Layer{{Name: "go", Digest: "sha256:" + sumB, Voucher: verdict.Voucher{Kind: "checksum-database"}}}},
 		Inputs:     &verdict.Inputs{},
 		Rebuild:    &verdict.Rebuild{Runs: 2, Agree: true, Outputs: []verdict.Digest{{Name: "tool", SHA256: sumA, Size: 10}}, CopyCheck: true},
 		Comparison: &verdict.Comparison{Whole: verdict.Identical, Members: []verdict.MemberResult{{Path: "tool", State: verdict.Identical, SHA256: sumA, Size: 10, Output: "tool"}}},

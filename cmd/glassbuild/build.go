@@ -1,0 +1,73 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/verify"
+)
+
+func (a *app) buildCommand() *cobra.Command {
+	var f commonFlags
+	var out string
+	var shell bool
+	c := &cobra.Command{
+		Use:   "build",
+		Short: "Rebuild a commit as verify does, and leave the outputs in a folder",
+		Long: `build does what verify does up to the comparison: it exports the commit, prepares the builder, runs the
+recipe twice in the sandbox and holds the runs against each other. The outputs are left in --out.
+
+Exit codes: 0 the runs agree, 3 they do not or the build failed, 4 wrong flags or recipe. A build verifies nothing.`,
+		Example: `  glassbuild build --repo . --commit ID --out ./out
+  glassbuild build --repo . --commit ID --shell`,
+		Args: exactly(0, ""),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if f.commit == "" {
+				return fault.Usagef("build", "--commit is missing").WithHint("git rev-parse HEAD prints the full id of the current one")
+			}
+			p := newProgress(a.err)
+			res, err := verify.Build(c.Context(), verify.BuildRequest{
+				Repository: f.repo, Commit: f.commit, RecipeFile: f.recipe, Offline: f.offline, NoCache: f.noCache, Keep: f.keep,
+				Out: out, Shell: shell, ToolVersion: version(), Progress: p.Step, Pause: p.Close,
+			})
+			p.Close()
+			if res != nil {
+				for _, line := range res.LogTail {
+					io.WriteString(a.err, "  | "+printable(line)+"\n")
+				}
+			}
+			if err != nil {
+				return err
+			}
+			for _, o := range res.Outputs {
+				fmt.Fprintf(a.out, "%s  %s\n", o.SHA256, fault.Quote(o.Name))
+			}
+			return nil
+		},
+	}
+	f.register(c)
+	c.Flags().StringVar(&out, "out", "glassbuild-out", "folder for the outputs; must not exist yet")
+	c.Flags().BoolVar(&shell, "shell", false, "open a shell in the sandbox after a failed step")
+	return c
+}
+
+func dirOf(path string) string { return filepath.Dir(path) }
+
+// bare leaves the path out of an error that already names it.
+func bare(err error) error {
+	var p *os.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	var l *os.LinkError
+	if errors.As(err, &l) {
+		return l.Err
+	}
+	return err
+}

@@ -1,0 +1,135 @@
+// Command glassbuild proves that the binary you were given is the source you were shown.
+//
+// It holds flags, wiring and the terminal; every decision is made in the packages below.
+//
+// Output rules: stdout carries the result and nothing else; progress, hints and errors go to stderr, lower case, as
+// "object: reason" with one "hint:" line where there is something to do. Names from outside are quoted before they are
+// printed.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/verdict"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is main without the process: it returns the exit code.
+func run(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := interruptible()
+	defer stop()
+	a := &app{out: stdout, err: stderr}
+	root := a.command()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	return a.exit(ctx, err)
+}
+
+// app is what the commands share: where they print, and the exit code of a command that ended with a result.
+type app struct {
+	out, err io.Writer
+	code     int
+}
+
+func (a *app) command() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "glassbuild",
+		Short:         "Prove that the binary you were given is the source you were shown",
+		Long:          longHelp,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Version:       version(),
+		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return fault.Usagef(c.CommandPath(), "%w", err).WithHint("%s --help lists the flags", c.CommandPath())
+	})
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(a.verifyCommand(), a.buildCommand(), a.initCommand(), a.policyCommand(), a.doctorCommand())
+	return root
+}
+
+const longHelp = `glassbuild takes a shipped artefact and a git commit, rebuilds the commit in a sealed sandbox,
+compares every byte, and gives one verdict.
+
+  glassbuild verify ./tool --repo ./source
+  glassbuild verify tool-1.2.tar.gz --repo https://example.org/tool.git --commit 3f5c…
+
+Exit codes: 0 passed, 1 failed, 3 inconclusive, 4 wrong flags, policy or recipe, 130 interrupted.
+Anything else is a failure.`
+
+// exit prints err, if any, and gives the exit code.
+func (a *app) exit(ctx context.Context, err error) int {
+	if err == nil {
+		return a.code
+	}
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		fmt.Fprintln(a.err, "glassbuild: interrupted")
+		return verdict.ExitInterrupted
+	}
+	var f *fault.Error
+	if !errors.As(err, &f) {
+		// cobra's own complaints about arguments and unknown commands
+		fmt.Fprintln(a.err, "glassbuild: "+printable(err.Error()))
+		return verdict.ExitUsage
+	}
+	fmt.Fprintln(a.err, "glassbuild: "+printable(err.Error()))
+	if hint := fault.HintOf(err); hint != "" {
+		fmt.Fprintln(a.err, "hint: "+printable(hint))
+	}
+	switch f.Class {
+	case fault.Usage:
+		return verdict.ExitUsage
+	case fault.Inconclusive:
+		return verdict.ExitInconclusive
+	}
+	return verdict.ExitFailed
+}
+
+// printable is the last guard before a terminal: texts are quoted where they are made, and whatever slipped through is
+// quoted here. Line feeds stay: hints may have several lines.
+func printable(s string) string {
+	out := ""
+	for i, line := range splitLines(strings.ReplaceAll(s, "\t", "    ")) {
+		if i > 0 {
+			out += "\n"
+		}
+		if line == "" || fault.Plain(line) {
+			out += line
+		} else {
+			out += fault.Quote(line)
+		}
+	}
+	return out
+}
+
+// interruptible cancels at the first SIGINT, SIGTERM or SIGHUP; a second one ends the process at once.
+func interruptible() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ch := make(chan os.Signal, 2)
+	signal.Notify(ch, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	go func() {
+		<-ch
+		cancel()
+		<-ch
+		os.Exit(verdict.ExitInterrupted)
+	}()
+	return ctx, func() { signal.Stop(ch); cancel() }
+}

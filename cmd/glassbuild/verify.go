@@ -1,0 +1,153 @@
+package main
+
+import (
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/report"
+	"github.com/glassbuild/glassbuild/verify"
+)
+
+// verifyFlags are the flags that verify and build share.
+type commonFlags struct {
+	repo, commit, recipe string
+	offline, noCache     bool
+	keep                 string
+}
+
+func (f *commonFlags) register(c *cobra.Command) {
+	c.Flags().StringVar(&f.repo, "repo", "", "git repository: a folder, or an https or ssh URL (default: the repository in the current folder)")
+	c.Flags().StringVar(&f.commit, "commit", "", "full id of the commit (default: what the artefact says of itself)")
+	c.Flags().StringVar(&f.recipe, "recipe", "", "recipe file of your own (default: glassbuild.toml at the commit, else what the artefact tells)")
+	c.Flags().BoolVar(&f.offline, "offline", false, "open no connection; use what was fetched before")
+	c.Flags().BoolVar(&f.noCache, "no-cache", false, "rebuild even where the same rebuild was done before")
+	c.Flags().StringVar(&f.keep, "keep", "", "leave outputs, logs, recipe, verdict and run record in this folder")
+}
+
+func (a *app) verifyCommand() *cobra.Command {
+	var f commonFlags
+	var policyFile, member, format, output string
+	var plan bool
+	c := &cobra.Command{
+		Use:   "verify ARTIFACT",
+		Short: "Rebuild what was shipped from the commit, compare every byte, give a verdict",
+		Long: `verify takes a file, a folder or an archive, copies it once, rebuilds the commit twice in a sealed
+sandbox, and says whether what was shipped is what the commit gives.
+
+Without --commit and --recipe a Go program tells itself which commit and settings it was built from; the
+first line of the report then says so.`,
+		Example: `  glassbuild verify ./tool --repo ./source
+  glassbuild verify tool.tar.gz --repo https://example.org/tool.git --commit ID --member bin/tool
+  glassbuild verify ./tool --repo ./source --plan`,
+		Args: exactly(1, "the shipped file, folder or archive"),
+		RunE: func(c *cobra.Command, args []string) error {
+			if format != "text" && format != "json" {
+				return fault.Usagef("--format", "%q is not one of text, json", format)
+			}
+			p := newProgress(a.err)
+			req := verify.Request{
+				Artefact: args[0], Member: member, Repository: f.repo, Commit: f.commit, RecipeFile: f.recipe, PolicyFile: policyFile,
+				Offline: f.offline, NoCache: f.noCache, Keep: f.keep, ToolVersion: version(), Progress: p.Step,
+			}
+			if plan {
+				pl, err := verify.MakePlan(c.Context(), req)
+				p.Close()
+				if err != nil {
+					return err
+				}
+				return a.write(output, pl.Text())
+			}
+			res, err := verify.Run(c.Context(), req)
+			p.Close()
+			if err != nil {
+				return err
+			}
+			return a.verdict(res, format, output)
+		},
+	}
+	f.register(c)
+	c.Flags().StringVar(&policyFile, "policy", "", "policy file of yours (default: the built-in policy, see glassbuild policy)")
+	c.Flags().StringVar(&member, "member", "", "judge only this file inside the archive or folder")
+	c.Flags().StringVar(&format, "format", "text", "text or json")
+	c.Flags().StringVarP(&output, "output", "o", "", "write the report to this file instead of stdout")
+	c.Flags().BoolVar(&plan, "plan", false, "only say what would be done, fetched and run; runs nothing of the vendor's")
+	return c
+}
+
+// verdict prints the report to stdout, hints to stderr, and sets the exit code.
+func (a *app) verdict(res *verify.Result, format, output string) error {
+	var text []byte
+	var err error
+	if format == "json" {
+		text, err = report.JSON(res.Verdict)
+	} else {
+		s := style(a.out)
+		if output != "" {
+			s = report.Style{}
+		}
+		text = report.Text(res.Verdict, s)
+	}
+	if err == nil {
+		err = a.write(output, text)
+	}
+	if err != nil {
+		return err
+	}
+	for _, line := range res.LogTail {
+		io.WriteString(a.err, "  | "+printable(line)+"\n")
+	}
+	for _, h := range report.Hints(res.Verdict) {
+		io.WriteString(a.err, "hint: "+printable(h)+"\n")
+	}
+	a.code = res.Verdict.ExitCode()
+	return nil
+}
+
+// write puts the result on stdout, or whole into a file: never half of it.
+func (a *app) write(path string, data []byte) error {
+	if path == "" {
+		if _, err := a.out.Write(data); err != nil {
+			return fault.Inconclusivef("stdout", "report not written: %w", err)
+		}
+		return nil
+	}
+	return writeFile(path, data)
+}
+
+func exactly(n int, what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		switch {
+		case len(args) < n:
+			return fault.Usagef(c.CommandPath(), "missing argument: %s", what).WithHint("%s --help shows examples", c.CommandPath())
+		case len(args) > n:
+			return fault.Usagef(c.CommandPath(), "unexpected argument %s", fault.Quote(args[n])).WithHint("%s --help shows examples", c.CommandPath())
+		}
+		return nil
+	}
+}
+
+// writeFile replaces path by a rename, so that a reader sees the old report or the new one.
+func writeFile(path string, data []byte) error {
+	f, err := os.CreateTemp(dirOf(path), ".glassbuild-*")
+	if err != nil {
+		return fault.Inconclusivef(fault.Quote(path), "cannot be written: %w", bare(err))
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Chmod(0o644)
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return fault.Inconclusivef(fault.Quote(path), "cannot be written: %w", bare(err)).WithHint("is there space, and may you write there?")
+	}
+	return nil
+}

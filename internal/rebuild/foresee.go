@@ -1,0 +1,62 @@
+package rebuild
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/glassbuild/glassbuild/internal/builder"
+	"github.com/glassbuild/glassbuild/internal/rebuild/gomod"
+	"github.com/glassbuild/glassbuild/internal/recipe"
+)
+
+// Estimate says what Do would do.
+type Estimate struct {
+	Steps []string // in order, one line each
+	Cost  string
+}
+
+// Foresee says what Do would fetch and run, without fetching or running anything.
+func Foresee(ctx context.Context, req Request) (Estimate, error) {
+	var e Estimate
+	add := func(format string, args ...any) { e.Steps = append(e.Steps, fmt.Sprintf(format, args...)) }
+	add("export the tree of commit %.12s into a private folder", req.Commit.Facts().ID)
+	r := req.Recipe
+	from := "nowhere: the Go configuration names no proxy"
+	if env, err := gomod.LoadEnv(ctx); err == nil && env.GOPROXY != "" {
+		from = env.GOPROXY
+	}
+	disk := int64(0)
+	if r.Builder.Go != "" {
+		if builder.Kept(req.Store, builderRequest(r.Builder)) {
+			add("use the Go toolchain %s that is in the cache, after hashing it against the checksum database's record", r.Builder.Go)
+		} else {
+			add("fetch the Go toolchain %s from %s and check it against the checksum database", r.Builder.Go, from)
+			disk += toolchainBytes
+		}
+	}
+	if r.Builder.Host {
+		add("use this machine's own /usr, read-only; nobody vouches for it")
+	}
+	for i, s := range r.Fetch {
+		add("%s, in a sandbox whose only way out is a proxy to %s", title("fetch", i, s), from)
+	}
+	for i, s := range r.Steps {
+		add("%s, in a sandbox without network", title("step", i, s))
+	}
+	add("do the steps %d times, as differently as possible, and compare the outputs: %s", req.Runs, strings.Join(outputNames(r), ", "))
+	e.Cost = fmt.Sprintf("about %d MB of disk in the cache folder for what is not there yet; the time of the build, %d times over; at most %d GB of memory and %v",
+		disk/1e6, req.Runs, memoryBytes>>30, wallTime)
+	return e, nil
+}
+
+// toolchainBytes is what an unpacked Go toolchain takes: 1.18 to 1.26 take 240 to 420 MB.
+const toolchainBytes = 400_000_000
+
+func outputNames(r *recipe.Recipe) []string {
+	var names []string
+	for _, a := range r.Artifacts {
+		names = append(names, a.Output)
+	}
+	return names
+}

@@ -1,0 +1,304 @@
+package rebuild
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/rebuild/fetchproxy"
+	"github.com/glassbuild/glassbuild/internal/rebuild/gomod"
+	"github.com/glassbuild/glassbuild/internal/recipe"
+	"github.com/glassbuild/glassbuild/internal/sandbox"
+)
+
+// Inputs is what the build was given beside source and builder.
+type Inputs struct {
+	SHA256  string // of the closure; "" when nothing was fetched
+	Closure *fetchproxy.Closure
+	Modules []gomod.Result
+	Locked  bool // a lock named every byte
+	Vendor  []Vendored
+
+	dir string // the closure laid out as a file proxy; "" when nothing was fetched
+}
+
+// Bytes is the size of everything that was fetched.
+func (in *Inputs) Bytes() int64 {
+	n := int64(0)
+	if in.Closure != nil {
+		for _, e := range in.Closure.Entries {
+			n += e.Size
+		}
+	}
+	return n
+}
+
+// fetch runs the fetch steps, or takes what they fetched before, freezes it by digest, and holds it against the checksum
+// database. It also compares vendored modules, which the go command takes on trust.
+func (o *Outcome) fetch(ctx context.Context, req Request) error {
+	o.Inputs = &Inputs{}
+	dirs := o.vendored()
+	if len(req.Recipe.Fetch) == 0 && len(dirs) == 0 {
+		return nil
+	}
+	env, err := gomod.LoadEnv(ctx)
+	if err != nil {
+		return named(err, checkFetched)
+	}
+	src, err := gomod.NewSource(env, req.Remote)
+	if err != nil {
+		return named(err, checkFetched)
+	}
+	checker, err := gomod.NewChecker(src, filepath.Join(req.Store.Dir(), "sumdb"))
+	if err != nil {
+		return err
+	}
+	defer checker.Close()
+	if len(req.Recipe.Fetch) > 0 {
+		if err := o.closure(ctx, req, env, src); err != nil {
+			return named(err, checkFetched)
+		}
+		if err := o.lay(ctx, req, checker); err != nil {
+			return named(err, checkFetched)
+		}
+	}
+	return named(o.compareVendored(ctx, req, dirs, src, checker), checkVendored)
+}
+
+// Vendored is the comparison of one vendor folder with the published modules.
+type Vendored struct {
+	Dir string // of the module that vendors, below the tree's root; "." is the root
+	*gomod.VendorReport
+}
+
+// compareVendored compares every vendor folder (F19).
+func (o *Outcome) compareVendored(ctx context.Context, req Request, dirs []string, src *gomod.Source, checker *gomod.Checker) error {
+	zips := src.Zips(func(ctx context.Context, r io.Reader, limit int64) (*os.File, error) {
+		b, err := req.Store.Put(ctx, r, limit)
+		if err != nil {
+			return nil, err
+		}
+		return req.Store.OpenBlob(b.SHA256)
+	})
+	for _, dir := range dirs {
+		req.Step("comparing vendored modules with the published ones")
+		root, err := os.OpenRoot(filepath.Join(o.TreeDir, filepath.FromSlash(dir)))
+		if err != nil {
+			return fault.Inconclusivef(fault.Quote(dir), "%w", err)
+		}
+		report, err := gomod.CheckVendor(ctx, root.FS(), zips, checker)
+		root.Close()
+		if err != nil {
+			return err
+		}
+		o.Inputs.Vendor = append(o.Inputs.Vendor, Vendored{dir, report})
+	}
+	return nil
+}
+
+// vendored lists the folders of the tree that vendor Go modules.
+func (o *Outcome) vendored() []string {
+	var dirs []string
+	for _, e := range o.Tree.Files {
+		if dir := path.Dir(e.Path); path.Base(e.Path) == "modules.txt" && path.Base(dir) == "vendor" {
+			dirs = append(dirs, path.Dir(dir))
+		}
+	}
+	return dirs
+}
+
+func named(err error, check string) error {
+	var e *fault.Error
+	if errors.As(err, &e) && e.Check == "" {
+		e.Check = check
+	}
+	return err
+}
+
+// closure gets the set of fetched files: from the lock, from an earlier run, or by running the fetch steps.
+func (o *Outcome) closure(ctx context.Context, req Request, env gomod.Env, src *gomod.Source) error {
+	eco := fetchproxy.Go(src)
+	if req.Lock != nil {
+		if req.Lock.Recipe != req.Recipe.Digest {
+			return fault.Inconclusivef("lock", "was made for another recipe (%.12s), not for this one (%.12s)", req.Lock.Recipe, req.Recipe.Digest).
+				WithHint("whoever changes the recipe must make the lock anew")
+		}
+		c, err := lockedClosure(req.Lock)
+		if err != nil {
+			return err
+		}
+		if len(c.Entries) > 0 {
+			o.Inputs.Closure, o.Inputs.Locked = c, true
+			req.Step("fetching %d locked files", len(c.Entries))
+			return fetchproxy.Fill(ctx, c, eco, req.Store)
+		}
+	}
+	key := o.fetchKey(req, env)
+	if data, ok := req.Store.Result("closure", key); ok && !req.Fresh {
+		if c, err := fetchproxy.ParseClosure(data); err == nil && stored(req, c) {
+			o.Inputs.Closure = c
+			return nil
+		}
+	}
+	if req.Remote.Offline() {
+		return fault.Inconclusivef("fetch", "the recipe's fetch steps were not run before, and the run is offline").
+			WithHint("run once without --offline; what is fetched is kept by digest")
+	}
+	c, err := o.runFetch(ctx, req, env, eco)
+	if err != nil {
+		return err
+	}
+	o.Inputs.Closure = c
+	data, err := c.Marshal()
+	if err == nil {
+		err = req.Store.PutResult("closure", key, data)
+	}
+	return err
+}
+
+// lockedClosure reads the closure that the lock names.
+func lockedClosure(l *recipe.Lock) (*fetchproxy.Closure, error) {
+	c := &fetchproxy.Closure{Ecosystem: "go", Entries: []fetchproxy.Entry{}}
+	for _, f := range l.Fetched {
+		if f.From == c.Ecosystem {
+			c.Entries = append(c.Entries, fetchproxy.Entry{Path: f.Path, SHA256: f.SHA256, Size: f.Size})
+		}
+	}
+	data, err := c.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	return fetchproxy.ParseClosure(data)
+}
+
+// fetchKey binds a closure to everything that the fetch steps could depend on.
+func (o *Outcome) fetchKey(req Request, env gomod.Env) string {
+	data, _ := json.Marshal([]any{"go", o.Tree.SHA256, o.Builder.Digest, req.Recipe.Fetch, req.Recipe.Env, env.GOPROXY, env.GONOPROXY, env.GOPRIVATE, env.GOSUMDB, env.GONOSUMDB})
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+// stored tells whether every byte of a closure is in the store.
+func stored(req Request, c *fetchproxy.Closure) bool {
+	for _, e := range c.Entries {
+		if !req.Store.Has(e.SHA256) {
+			return false
+		}
+	}
+	return true
+}
+
+// runFetch runs the fetch steps in a sandbox of their own. The proxy on its loopback is the only way out.
+func (o *Outcome) runFetch(ctx context.Context, req Request, env gomod.Env, eco fetchproxy.Ecosystem) (*fetchproxy.Closure, error) {
+	logs, err := req.Run.Dir("log")
+	if err != nil {
+		return nil, err
+	}
+	log, err := os.Create(filepath.Join(logs, "fetch.log"))
+	if err != nil {
+		return nil, fault.Inconclusivef("log", "%w", err)
+	}
+	defer log.Close()
+	v := variation(0)
+	spec := sandbox.Spec{Identity: v.identity(), Limits: limits(), Mounts: o.mounts(v), Files: o.files(), Log: log, Listen: []string{proxyAt}}
+	s, err := req.Runtime.Start(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	sctx, stop := context.WithCancel(ctx)
+	defer stop()
+	proxy, err := fetchproxy.New(sctx, fetchproxy.Options{Ecosystem: eco, Blobs: req.Store})
+	if err != nil {
+		return nil, err
+	}
+	var serving errgroup.Group
+	for _, l := range s.Listeners() {
+		serving.Go(func() error { return proxy.Serve(sctx, l) })
+	}
+	rec := &RunRecord{Variation: v, Isolation: s.Isolation()}
+	o.Record.Fetch = rec
+	for i, st := range req.Recipe.Fetch {
+		req.Step("%s", title("fetch", i, st))
+		step := sandbox.Step{Argv: argv(st), Dir: path.Join(recipe.SourceDir, st.Dir), Env: v.env(req.Commit.Facts().Committer.When,
+			o.Builder.Env, req.Recipe.Env, st.Env, goDirs(v), env.FetchEnv("http://"+proxyAt+"/go"))}
+		r, err := s.Run(ctx, step)
+		if err != nil {
+			return nil, err
+		}
+		rec.Steps = append(rec.Steps, stepRecord(step, r))
+		if err := stepFault(title("fetch", i, st), r); err != nil {
+			o.LogTail = tail(log.Name())
+			return nil, fetchFault(err, proxy)
+		}
+	}
+	stop()
+	if err := serving.Wait(); err != nil {
+		return nil, err
+	}
+	return proxy.Freeze(), nil
+}
+
+// fetchFault says what the proxy could not bring, when that is why the step failed.
+func fetchFault(err error, proxy *fetchproxy.Proxy) error {
+	if list, n := proxy.Refusals(); n > 0 {
+		return fault.Inconclusivef("fetch", "%w; the proxy refused %d requests, the first: %s (%s)", err, n, fault.Quote(list[0].Request), list[0].Reason).WithCheck(checkFetched)
+	}
+	for _, r := range proxy.Records() {
+		if r.Reason != "" {
+			return fault.Inconclusivef("fetch", "%w; %s: %s", err, fault.Quote(r.Path), fault.Quote(r.Reason)).WithCheck(checkFetched)
+		}
+	}
+	return err
+}
+
+// lay writes the closure as a file proxy and holds every module against the checksum database.
+func (o *Outcome) lay(ctx context.Context, req Request, checker *gomod.Checker) error {
+	in := o.Inputs
+	in.SHA256 = in.Closure.Digest()
+	if len(in.Closure.Entries) == 0 {
+		in.SHA256 = ""
+		return nil
+	}
+	dir, err := req.Run.Dir("proxy")
+	if err != nil {
+		return err
+	}
+	if err := in.Closure.LayOut(ctx, req.Store, dir); err != nil {
+		return err
+	}
+	in.dir = dir
+	var files []gomod.Fetched
+	for _, e := range in.Closure.Entries {
+		files = append(files, gomod.Fetched{Path: e.Path, Open: func() (*os.File, error) { return req.Store.OpenBlob(e.SHA256) }})
+	}
+	req.Step("checking %d fetched files against the checksum database", len(files))
+	in.Modules, err = checker.Verify(ctx, files)
+	return err
+}
+
+// replayEnv tells the go command where the frozen inputs lie.
+func (o *Outcome) replayEnv(v Variation) map[string]string {
+	dir := ""
+	if o.Inputs != nil && o.Inputs.dir != "" {
+		dir = proxyDir
+	}
+	env := goDirs(v)
+	maps.Copy(env, gomod.BuildEnv(dir))
+	return env
+}
+
+// goDirs puts the go command's caches into scratch space.
+func goDirs(v Variation) map[string]string {
+	return map[string]string{"GOCACHE": v.Home + "/.cache/go-build", "GOPATH": v.Home + "/go", "GOMODCACHE": v.Home + "/go/pkg/mod"}
+}

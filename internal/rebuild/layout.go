@@ -1,0 +1,138 @@
+package rebuild
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"runtime"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/glassbuild/glassbuild/internal/recipe"
+	"github.com/glassbuild/glassbuild/internal/sandbox"
+)
+
+// Places inside the sandbox that the recipe package does not name.
+const (
+	proxyDir = "/proxy"       // frozen fetched inputs, read-only
+	gitPath  = "/usr/bin/git" // the stand-in that answers from the verified commit
+	proxyAt  = "127.0.0.1:3128"
+)
+
+// Variation is everything that differs from run to run, as it goes into the record.
+type Variation struct {
+	Hostname string `json:"hostname"`
+	Domain   string `json:"domain"`
+	User     string `json:"user"`
+	UID      int    `json:"uid"`
+	GID      int    `json:"gid"`
+	Home     string `json:"home"`
+	Umask    string `json:"umask"`
+	CPUs     int    `json:"cpus"`
+	TimeZone string `json:"time-zone"`
+	Locale   string `json:"locale"`
+	Files    string `json:"file-order"`  // order in which the source files were laid: by the export, or reversed
+	Boot     int64  `json:"boot-offset"` // seconds by which the clock since boot was moved
+	Clock    string `json:"wall-clock"`  // always "not varied": no namespace covers it
+	Outside  string `json:"outside-path-length"`
+}
+
+// names of the runs: the first is what a build machine usually looks like, the others are as unlike it as can be.
+func variation(run int) Variation {
+	v := Variation{
+		Hostname: "builder", Domain: "localdomain", User: "builder", UID: 1000, GID: 1000, Home: "/home/builder", Umask: "0022",
+		CPUs: runtime.NumCPU(), TimeZone: "UTC", Locale: "C.UTF-8", Files: "as exported", Clock: "not varied: no namespace covers it",
+	}
+	if run == 0 {
+		return v
+	}
+	n := strconv.Itoa(run + 1)
+	v.Hostname, v.Domain = "second-machine-"+n, "elsewhere.test"
+	v.User, v.UID, v.GID, v.Home = "somebody"+n, 4200+run, 4300+run, "/home/else/somebody"+n
+	v.Umask, v.TimeZone, v.Locale = "0002", "GMT-14", "fr_CH.UTF-8"
+	v.CPUs = max(1, runtime.NumCPU()-run)
+	v.Boot = int64(run) * 400 * 24 * 3600
+	if run%2 == 1 {
+		v.Files = "reversed"
+	}
+	return v
+}
+
+// identity gives the sandbox what the variation says.
+func (v Variation) identity() sandbox.Identity {
+	umask, _ := strconv.ParseInt(v.Umask, 8, 32)
+	return sandbox.Identity{Hostname: v.Hostname, Domain: v.Domain, User: v.User, Group: v.User, Home: v.Home, UID: v.UID, GID: v.GID,
+		Umask: int(umask), CPUs: v.CPUs,
+		BootOffset: time.Duration(v.Boot) * time.Second, MonotonicOffset: time.Duration(v.Boot) * time.Second}
+}
+
+// env is the fixed base of every step's environment with what comes over it, sorted.
+func (v Variation) env(epoch int64, over ...map[string]string) []string {
+	all := map[string]string{
+		"HOME": v.Home, "USER": v.User, "LOGNAME": v.User, "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"TMPDIR": "/tmp", "TZ": v.TimeZone, "LANG": v.Locale, "LC_ALL": v.Locale, "SOURCE_DATE_EPOCH": strconv.FormatInt(epoch, 10),
+		"TERM": "dumb",
+	}
+	base := all["PATH"]
+	for _, m := range over {
+		maps.Copy(all, m)
+	}
+	if all["PATH"] != base { // the builder's programs come first; the stand-in for git lies in the base
+		all["PATH"] += ":" + base
+	}
+	var list []string
+	for _, k := range slices.Sorted(maps.Keys(all)) {
+		list = append(list, k+"="+all[k])
+	}
+	return list
+}
+
+// mounts are what a sandbox of a run shows: the builder, the source (under an overlay, or copied in reversed order where
+// the run varies file order), and a place for outputs.
+func (o *Outcome) mounts(v Variation) []sandbox.Mount {
+	var list []sandbox.Mount
+	for _, l := range o.Builder.Layers {
+		list = append(list, sandbox.Mount{Kind: sandbox.ReadOnly, Source: l.Dir, Target: l.Target})
+	}
+	src := sandbox.Mount{Kind: sandbox.Overlay, Source: o.TreeDir, Target: recipe.SourceDir}
+	if v.Files == "reversed" {
+		src.Kind, src.Reverse = sandbox.Copy, true
+	}
+	return append(list, src, sandbox.Mount{Kind: sandbox.Scratch, Target: recipe.OutputDir, Size: outputBytes})
+}
+
+// files are the small files and links of the builder's root.
+func (o *Outcome) files() []sandbox.File {
+	var list []sandbox.File
+	for _, l := range o.Builder.Links {
+		list = append(list, sandbox.File{Path: l.Path, Mode: fs.ModeSymlink | 0o777, Data: []byte(l.Target)})
+	}
+	for _, f := range o.Builder.Files {
+		list = append(list, sandbox.File{Path: f.Path, Mode: f.Mode, Data: f.Data})
+	}
+	return list
+}
+
+// limits bound every session.
+func limits() sandbox.Limits {
+	return sandbox.Limits{Memory: memoryBytes, Processes: processes, CPU: cpuTime, Wall: wallTime, Output: scratchBytes, Log: logBytes}
+}
+
+// title names a step for people.
+func title(kind string, i int, s recipe.Step) string {
+	text := s.Script
+	if len(s.Run) > 0 {
+		text = ""
+		for j, a := range s.Run {
+			if j > 0 {
+				text += " "
+			}
+			text += a
+		}
+	}
+	if r := []rune(text); len(r) > 60 {
+		text = string(r[:59]) + "…"
+	}
+	return fmt.Sprintf("%s %d: %s", kind, i+1, text)
+}

@@ -1,0 +1,18 @@
+package rebuild
+
+import "time"
+
+// What one build may cost. A build that needs more ends with "limit reached".
+const (
+	memoryBytes  = 16 << 30
+	processes    = 4096
+	cpuTime      = 8 * time.Hour
+	wallTime     = 4 * time.Hour
+	scratchBytes = 32 << 30 // everything that steps write; it lives in memory and counts there
+	outputBytes  = 8 << 30
+	outputFiles  = 100_000
+	logBytes     = 16 << 20
+	gitLogBytes  = 4 << 20
+	tailLines    = 20
+	maxModFile   = 1 << 20 // a go.mod that git is asked for
+)

@@ -1,0 +1,278 @@
+// Package rebuild turns a verified commit and a recipe into outputs: export, prepare the builder, fetch, run, run again,
+// hold the runs against each other.
+//
+// What it promises:
+//
+//   - Fetch steps have no network of their own: their only way out is a plain-HTTP proxy of this program on the sandbox's
+//     loopback. What the proxy saw, never what the step wrote, is frozen by digest and replayed to the build (F6).
+//   - Build steps have no network at all. They run in as many independent sandboxes as the policy demands, each made from
+//     scratch and as unlike the others as can be; what was varied, and what could not be, is in the record.
+//   - Nothing that a build writes is read by another run: work and outputs lie in memory of the sandbox, outputs are copied
+//     out as plain files, and links, devices and set-uid files are refused (F7, row 78 of the bad-input list).
+//   - A cached outcome is bound to every input and to the digest of this program, is authenticated, and says that it is one.
+package rebuild
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/glassbuild/glassbuild/internal/builder"
+	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/recipe"
+	"github.com/glassbuild/glassbuild/internal/remote"
+	"github.com/glassbuild/glassbuild/internal/sandbox"
+	"github.com/glassbuild/glassbuild/internal/source"
+	"github.com/glassbuild/glassbuild/internal/store"
+)
+
+// Checks that this package decides.
+const (
+	checkSteps    = "rebuild.steps"
+	checkFetched  = "inputs.fetched"
+	checkVendored = "inputs.vendored"
+	checkBuilder  = "builder.available"
+)
+
+// Request says what to rebuild and with what.
+type Request struct {
+	Commit  *source.Commit
+	Recipe  *recipe.Recipe
+	Lock    *recipe.Lock // nil for none
+	Runs    int
+	Runtime sandbox.Runtime
+	Store   *store.Store
+	Run     *store.Run
+	Remote  *remote.Client
+	Fresh   bool // take no cached outcome
+	Shell   Shell
+	Step    func(format string, args ...any) // progress; must not be nil
+}
+
+// Shell is called after a failed step with the sandbox still open; nil for nothing.
+type Shell func(ctx context.Context, s sandbox.Session, env []string, dir string) error
+
+// Outcome is what a rebuild gave. After an error it holds what was reached.
+type Outcome struct {
+	Tree      *source.Tree
+	TreeDir   string // where the tree was exported
+	Builder   *builder.Root
+	Inputs    *Inputs
+	Runs      []*Result
+	Disagree  *Disagreement // nil when the runs agree
+	Cached    bool
+	Record    Record
+	LogTail   []string // last lines of the step that failed
+	Isolation sandbox.Isolation
+}
+
+// Agree tells whether there were at least two runs and all gave the same bytes.
+func (o *Outcome) Agree() bool {
+	return len(o.Runs) >= 2 && o.Disagree == nil
+}
+
+// Do rebuilds. The outcome is never nil.
+func Do(ctx context.Context, req Request) (*Outcome, error) {
+	o := &Outcome{}
+	if err := o.export(ctx, req); err != nil {
+		return o, err
+	}
+	if err := o.prepare(ctx, req); err != nil {
+		return o, err
+	}
+	if err := o.fetch(ctx, req); err != nil {
+		return o, err
+	}
+	key, err := o.cacheKey(req)
+	if err != nil {
+		return o, err
+	}
+	if !req.Fresh && o.fromCache(req, key) {
+		return o, nil
+	}
+	if err := o.build(ctx, req); err != nil {
+		return o, err
+	}
+	if o.Disagree, err = disagreement(o.Runs, req.Recipe); err != nil {
+		return o, err
+	}
+	if o.Agree() {
+		o.toCache(ctx, req, key)
+	}
+	return o, nil
+}
+
+// export writes the commit's tree to a private folder.
+func (o *Outcome) export(ctx context.Context, req Request) error {
+	dir, err := req.Run.Dir("source")
+	if err != nil {
+		return err
+	}
+	req.Step("exporting commit %.12s", req.Commit.Facts().ID)
+	o.Tree, err = req.Commit.Export(ctx, dir)
+	o.TreeDir = dir
+	return err
+}
+
+// prepare makes the builder's root ready.
+func (o *Outcome) prepare(ctx context.Context, req Request) error {
+	req.Step("preparing the builder")
+	env, err := builder.ReadGoEnv()
+	if err != nil {
+		return named(err, checkBuilder)
+	}
+	root, err := builder.Prepare(ctx, builderRequest(req.Recipe.Builder), builder.Options{Store: req.Store, Remote: req.Remote, Offline: req.Remote.Offline(), GoEnv: env})
+	if err != nil {
+		return named(err, checkBuilder)
+	}
+	o.Builder = root
+	return checkScripts(req.Recipe, root)
+}
+
+// builderRequest translates what the recipe says.
+func builderRequest(b recipe.Builder) builder.Request {
+	req := builder.Request{Go: b.Go, Without: b.Without, Host: b.Host}
+	switch {
+	case b.Node != "":
+		req.Other = "node"
+	case b.NPM != "":
+		req.Other = "npm"
+	case b.Image != "":
+		req.Other = "image"
+	case b.Debian != nil:
+		req.Other = "debian"
+	}
+	return req
+}
+
+// checkScripts refuses a script where no shell is: a Go toolchain alone holds none.
+func checkScripts(r *recipe.Recipe, root *builder.Root) error {
+	if holdsShell(root) {
+		return nil
+	}
+	for _, list := range [][]recipe.Step{r.Fetch, r.Steps} {
+		for _, s := range list {
+			if s.Script != "" {
+				return fault.Usagef("recipe", "a step is a script, and the builder holds no shell").
+					WithHint("write it as run = [\"program\", \"argument\"], or choose a builder that holds /bin/sh")
+			}
+		}
+	}
+	return nil
+}
+
+func holdsShell(root *builder.Root) bool {
+	for _, l := range root.Layers {
+		for _, p := range []string{"/bin/sh", "/usr/bin/sh"} {
+			rel, ok := strings.CutPrefix(p, strings.TrimSuffix(l.Target, "/"))
+			if !ok {
+				continue
+			}
+			if _, err := os.Lstat(filepath.Join(l.Dir, rel)); err == nil {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// build runs the steps in independent sandboxes, side by side where there are processors for it.
+func (o *Outcome) build(ctx context.Context, req Request) error {
+	o.Runs = make([]*Result, req.Runs)
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallelRuns(req))
+	for i := range req.Runs {
+		g.Go(func() error {
+			r, err := o.runOnce(gctx, req, i)
+			o.Runs[i] = r
+			return err
+		})
+	}
+	err := g.Wait()
+	for _, r := range o.Runs {
+		if r == nil {
+			continue
+		}
+		o.Record.Runs = append(o.Record.Runs, r.Record)
+		if len(r.tail) > 0 {
+			o.LogTail = r.tail
+		}
+	}
+	if err != nil {
+		o.Runs = nil
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return err
+}
+
+// parallelRuns is one when somebody may be asked to look at a failed step.
+func parallelRuns(req Request) int {
+	if req.Shell != nil {
+		return 1
+	}
+	return 2
+}
+
+// KeepOutputs copies what the runs made into dir, one folder a run where they disagree.
+func (o *Outcome) KeepOutputs(dir string) error {
+	for i, r := range o.Runs {
+		if i > 0 && o.Disagree == nil {
+			break
+		}
+		to := dir
+		if o.Disagree != nil {
+			to = filepath.Join(dir, fmt.Sprintf("run-%d", i+1))
+		}
+		for _, out := range r.Outputs {
+			if err := copyFile(r.Path(out.Path), filepath.Join(to, filepath.FromSlash(out.Path)), out.Mode.Perm()); err != nil {
+				return fault.Inconclusivef(fault.Quote(out.Path), "output not kept: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+func copyFile(from, to string, mode fs.FileMode) error {
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode&0o777|0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	if cerr := out.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// KeepLogs copies the logs of the runs into dir.
+func (o *Outcome) KeepLogs(dir string) error {
+	for _, r := range o.Runs {
+		if r == nil || r.Log == "" {
+			continue
+		}
+		data, err := os.ReadFile(r.Log)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, filepath.Base(r.Log)), data, 0o644)
+		}
+		if err != nil {
+			return fault.Inconclusivef(dir, "log not kept: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,104 @@
+package verify
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/rebuild"
+	"github.com/glassbuild/glassbuild/internal/sandbox"
+	"github.com/glassbuild/glassbuild/internal/verdict"
+)
+
+// BuildRequest says what to build. Repository and Commit are as in Request.
+type BuildRequest struct {
+	Repository, Commit, RecipeFile string
+	Offline, NoCache               bool
+	Keep                           string
+	Out                            string // folder for the outputs; it must not exist or be empty
+	Shell                          bool   // open a shell in the sandbox after a failed step
+	ToolVersion                    string
+	CacheDir                       string
+	Progress                       func(format string, args ...any)
+	Pause                          func() // called before the terminal is given away; may be nil
+}
+
+// BuildResult is what a build left.
+type BuildResult struct {
+	Outputs []verdict.Digest
+	Record  Record
+	LogTail []string
+}
+
+// Build rebuilds a commit exactly as Run does, and leaves the outputs. It compares nothing and verifies nothing. The
+// result is set also beside an error.
+func Build(ctx context.Context, req BuildRequest) (*BuildResult, error) {
+	if err := emptyFolder(req.Out); err != nil {
+		return nil, err
+	}
+	r, err := begin(ctx, Request{Repository: req.Repository, Commit: req.Commit, RecipeFile: req.RecipeFile, Offline: req.Offline,
+		NoCache: req.NoCache || req.Shell, Keep: req.Keep, ToolVersion: req.ToolVersion, CacheDir: req.CacheDir, Progress: req.Progress})
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	err = r.build(ctx, req)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	res := &BuildResult{Record: r.record()}
+	if r.outcome != nil {
+		res.LogTail = r.outcome.LogTail
+	}
+	if req.Keep != "" && r.outcome != nil {
+		rec, _ := json.MarshalIndent(res.Record, "", "  ")
+		err = errors.Join(err, r.write(req.Keep, map[string][]byte{"record.json": append(rec, '\n'), "glassbuild.toml": r.recipe.Recipe.TOML()}))
+	}
+	if err != nil {
+		return res, err
+	}
+	if err := os.MkdirAll(req.Out, 0o755); err != nil {
+		return res, fault.Inconclusivef(fault.Quote(req.Out), "cannot be written: %w", bare(err))
+	}
+	if err := r.outcome.KeepOutputs(req.Out); err != nil {
+		return res, err
+	}
+	if d := r.outcome.Disagree; d != nil {
+		return res, fault.Inconclusivef(fault.Quote(d.Output), "not reproducible: the runs differ, first at offset %d, %d bytes in all", d.Offset, d.Count).
+			WithHint("both are left below %s", filepath.ToSlash(req.Out))
+	}
+	for _, o := range r.outcome.Runs[0].Outputs {
+		res.Outputs = append(res.Outputs, verdict.Digest{Name: o.Path, SHA256: o.SHA256, Size: o.Size})
+	}
+	return res, nil
+}
+
+// build walks the chain from the commit to the outputs.
+func (r *run) build(ctx context.Context, req BuildRequest) error {
+	if err := r.openSource(ctx); err != nil {
+		return err
+	}
+	if err := r.findRecipe(ctx); err != nil {
+		return err
+	}
+	out, err := rebuild.Do(ctx, r.rebuildRequest(req.shell()))
+	r.outcome = out
+	return err
+}
+
+// shell gives the terminal to a shell inside, where the builder has one.
+func (req BuildRequest) shell() rebuild.Shell {
+	if !req.Shell {
+		return nil
+	}
+	return func(ctx context.Context, s sandbox.Session, env []string, dir string) error {
+		if req.Pause != nil {
+			req.Pause()
+		}
+		_, err := s.Run(ctx, sandbox.Step{Argv: []string{"/bin/sh", "-i"}, Env: env, Dir: dir, Terminal: true})
+		return err
+	}
+}

@@ -1,0 +1,208 @@
+package verify
+
+import (
+	"context"
+	"io"
+	"os"
+	"path"
+
+	"github.com/glassbuild/glassbuild/internal/artifact"
+	"github.com/glassbuild/glassbuild/internal/compare"
+	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/rebuild"
+	"github.com/glassbuild/glassbuild/internal/recipe"
+	"github.com/glassbuild/glassbuild/internal/verdict"
+)
+
+// claim says that an output is, or sits in, what was shipped.
+type claim struct {
+	artifact recipe.Artifact
+	index    int    // in the recipe's list, as in the outputs of a run
+	member   string // path of a member of the artefact; "" is the artefact itself
+}
+
+// claims matches the recipe's artifacts with what was shipped. With a single subject only the artifact that is meant counts.
+func claims(list []recipe.Artifact, shipped *artifact.Artifact, subject *artifact.Member) ([]claim, error) {
+	var whole, members []claim
+	for i, a := range list {
+		switch {
+		case a.Member == "":
+			whole = append(whole, claim{a, i, subject.Path})
+		case subject.Path == "" || a.Member == subject.Path:
+			if _, err := shipped.Find(a.Member); err == nil {
+				members = append(members, claim{a, i, a.Member})
+			}
+		}
+	}
+	if subject.Path != "" {
+		if len(members) > 0 {
+			return members[:1], nil
+		}
+		one, err := meant(whole, subject.Path)
+		return one, err
+	}
+	one, err := meant(whole, shipped.Name)
+	if len(members) > 0 {
+		if err != nil || len(whole) > 0 && len(one) == 1 && path.Base(one[0].artifact.Output) != shipped.Name && len(shipped.Root.Members) > 0 && len(whole) > 1 {
+			one = nil
+		}
+		return append(members, one...), nil
+	}
+	return one, err
+}
+
+// meant picks the artifact that has the name of what was shipped; a single one needs no name.
+func meant(whole []claim, name string) ([]claim, error) {
+	if len(whole) <= 1 {
+		return whole, nil
+	}
+	for _, c := range whole {
+		if path.Base(c.artifact.Output) == path.Base(name) {
+			return []claim{c}, nil
+		}
+	}
+	return nil, fault.Usagef(fault.Quote(name), "the recipe makes %d files and none of them has this name", len(whole)).
+		WithHint("give the shipped file the name that the recipe gives it, or say with [[artifact]] member where each output sits")
+}
+
+// compare holds every member of what was shipped against what was rebuilt and the verified tree.
+func (r *run) compare(ctx context.Context) error {
+	r.req.Progress("comparing")
+	list, err := claims(r.recipe.Recipe.Artifacts, r.shipped, r.subject)
+	if err != nil {
+		return err
+	}
+	var rebuilt []compare.Rebuilt
+	for _, c := range list {
+		out := r.outcome.Runs[0].Outputs[c.index]
+		f, err := os.Open(r.outcome.Runs[0].Path(out.Path))
+		if err != nil {
+			return fault.Inconclusivef(fault.Quote(out.Path), "%w", bare(err))
+		}
+		defer f.Close()
+		rebuilt = append(rebuilt, compare.Rebuilt{Member: c.member, Output: out.Path, SHA256: out.SHA256, Size: out.Size, Content: io.NewSectionReader(f, 0, out.Size)})
+	}
+	var tree []compare.TreeFile
+	for _, e := range r.outcome.Tree.Files {
+		tree = append(tree, compare.TreeFile{Path: e.Path, SHA256: e.SHA256, Size: e.Size, Link: e.Mode == gitLink})
+	}
+	acc, err := compare.AccountFor(ctx, r.shipped, r.subject, rebuilt, tree)
+	if err != nil {
+		return err
+	}
+	return r.takeAccount(ctx, acc, list)
+}
+
+const gitLink = 0o120000
+
+// takeAccount writes the accounting down as facts.
+func (r *run) takeAccount(ctx context.Context, acc compare.Accounting, list []claim) error {
+	c := &verdict.Comparison{Whole: verdict.NotRebuilt, Counts: map[string]int{}}
+	for _, l := range acc.Lines {
+		if l.Type == artifact.Directory && len(l.Flags) == 0 {
+			continue
+		}
+		m, err := r.member(ctx, l, list)
+		if err != nil {
+			return err
+		}
+		if l.Member == acc.Subject && (m.State == verdict.Identical || m.State == verdict.Different) {
+			c.Whole = m.State
+		}
+		c.Members = append(c.Members, m)
+		c.Counts[m.State]++
+	}
+	for _, p := range acc.Problems {
+		pr := verdict.ProblemOf(p.Err, verdict.CheckArtefact)
+		if c.Whole != verdict.Identical {
+			r.facts.Problems = append(r.facts.Problems, pr)
+		}
+	}
+	r.facts.Comparison = c
+	return nil
+}
+
+// states translates the words of the comparison.
+var states = map[compare.Status]string{
+	compare.Identical: verdict.Identical, compare.Different: verdict.Different, compare.InTree: verdict.InTree,
+	compare.Nowhere: verdict.Nowhere, compare.Opened: verdict.NotRebuilt, compare.Missing: verdict.Different,
+}
+
+func (r *run) member(ctx context.Context, l compare.Line, list []claim) (verdict.MemberResult, error) {
+	m := verdict.MemberResult{Path: l.Member, State: states[l.Status], SHA256: l.SHA256, Size: l.Size, Exec: artifact.ExecutableFormat(l.Format)}
+	if m.Path == "" {
+		m.Path = r.shipped.Name
+	}
+	if m.State == "" {
+		m.State = verdict.Nowhere
+	}
+	switch l.Status {
+	case compare.InTree:
+		m.TreePath = l.From
+	case compare.Identical, compare.Different:
+		m.Output = l.From
+	}
+	if l.Difference == nil {
+		return m, nil
+	}
+	d := l.Difference
+	m.Difference = &verdict.Difference{Rebuilt: verdict.Digest{Name: l.From, SHA256: d.RebuiltSHA256, Size: d.RebuiltSize}, Bytes: d.Bytes, First: d.First, Last: d.Last, Stable: true}
+	for _, c := range list {
+		if c.member != l.Member {
+			continue
+		}
+		return m, r.difference(ctx, l, c, m.Difference)
+	}
+	return m, nil
+}
+
+// difference finds out whether the runs themselves explain a difference (F16), and what its cause is.
+func (r *run) difference(ctx context.Context, l compare.Line, c claim, d *verdict.Difference) error {
+	sm, err := r.shipped.Find(l.Member)
+	if err != nil {
+		return err
+	}
+	shipped, err := r.shipped.Content(sm)
+	if err != nil {
+		return err
+	}
+	defer shipped.Close()
+	first, err := openOutput(r.outcome.Runs[0], c.artifact.Output)
+	if err != nil {
+		return err
+	}
+	defer first.Close()
+	if dis := r.outcome.Disagree; dis != nil {
+		second, err := openOutput(r.outcome.Runs[dis.Runs[1]-1], c.artifact.Output)
+		if err != nil {
+			return err
+		}
+		defer second.Close()
+		st, err := compare.Stable(ctx, shipped, first, second)
+		if err != nil {
+			return err
+		}
+		d.Stable = st.Differs()
+	}
+	return nil
+}
+
+type outputFile struct {
+	*os.File
+	size int64
+}
+
+func (o outputFile) Size() int64 { return o.size }
+
+func openOutput(run *rebuild.Result, name string) (outputFile, error) {
+	f, err := os.Open(run.Path(name))
+	if err != nil {
+		return outputFile{}, fault.Inconclusivef(fault.Quote(name), "%w", bare(err))
+	}
+	st, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return outputFile{}, fault.Inconclusivef(fault.Quote(name), "%w", bare(err))
+	}
+	return outputFile{f, st.Size()}, nil
+}

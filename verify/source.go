@@ -1,0 +1,283 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/glassbuild/glassbuild/internal/artifact"
+	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/recipe"
+	"github.com/glassbuild/glassbuild/internal/remote"
+	"github.com/glassbuild/glassbuild/internal/source"
+	"github.com/glassbuild/glassbuild/internal/verdict"
+)
+
+// snapshot copies what was shipped once and says what the verdict speaks about.
+func (r *run) snapshot(ctx context.Context) error {
+	r.req.Progress("copying and hashing %s", fault.Quote(filepath.Base(r.req.Artefact)))
+	dir, err := r.dir.Dir("shipped")
+	if err != nil {
+		return err
+	}
+	r.facts.Subject.Name = filepath.Base(r.req.Artefact)
+	a, err := artifact.Open(ctx, r.req.Artefact, artifact.Options{Dir: dir})
+	if err != nil {
+		return withCheck(err, verdict.CheckArtefact)
+	}
+	r.shipped, r.subject = a, a.Root
+	s := &r.facts.Subject
+	s.Name, s.SHA256, s.Size, s.Format = a.Name, a.SHA256, a.Size, a.Root.Format
+	if r.req.Member == "" {
+		return nil
+	}
+	m, err := a.Find(r.req.Member)
+	if err != nil {
+		if fault.ClassOf(err) == fault.Failed && len(a.Hostile) == 0 {
+			return fault.Usagef("--member", "%w", err)
+		}
+		return withCheck(err, verdict.CheckArtefact)
+	}
+	if m.Type == artifact.Directory || m.Type == artifact.Symlink {
+		return fault.Usagef("--member", "%s is not a file", fault.Quote(m.Path))
+	}
+	r.subject = m
+	s.Within = &verdict.Digest{Name: a.Name, SHA256: a.SHA256, Size: a.Size}
+	s.Member, s.SHA256, s.Size, s.Format = m.Path, m.SHA256, m.Size, m.Format
+	return nil
+}
+
+func withCheck(err error, id string) error {
+	var e *fault.Error
+	if errors.As(err, &e) && e.Check == "" {
+		e.Check = id
+	}
+	return err
+}
+
+// openSource opens the commit that the auditor named, or else the one that the artefact names.
+func (r *run) openSource(ctx context.Context) error {
+	where, err := r.repository()
+	if err != nil {
+		return err
+	}
+	id, by := r.req.Commit, verdict.ByAuditor
+	if id == "" {
+		if id, err = r.claimedCommit(ctx); err != nil {
+			return err
+		}
+		by = verdict.ByArtefact
+	}
+	r.req.Progress("opening %s", fault.Quote(displayName(where)))
+	c, err := source.Open(ctx, where, id, source.Options{Need: source.NeedTags, Remote: r.remote, CacheDir: filepath.Join(r.store.Dir(), "git")})
+	if err != nil {
+		return withCheck(err, verdict.CheckObjects)
+	}
+	r.commit = c
+	f := c.Facts()
+	r.facts.Source = &verdict.Source{
+		Repository: displayName(where), Commit: f.ID, ChosenBy: by, GitTree: f.Tree, Time: f.Committer.When, Refs: f.Refs,
+		Signature: r.judgeSignature(f.SignedPayload, f.Signature, f.Committer.When), Attributes: string(recipe.Raw),
+	}
+	for _, t := range f.Tags {
+		if t.Commit == f.ID {
+			r.facts.Source.Tags = append(r.facts.Source.Tags, r.tagFact(t))
+		}
+	}
+	return nil
+}
+
+// repository is the one that was named, or the one in the current folder.
+func (r *run) repository() (string, error) {
+	if r.req.Repository != "" {
+		return r.req.Repository, nil
+	}
+	if _, err := os.Stat(".git"); err == nil {
+		return ".", nil
+	}
+	return "", fault.Usagef("--repo", "no repository named, and the current folder is none").WithHint("--repo takes a folder, or an https or ssh URL")
+}
+
+// displayName is the repository as the verdict names it: a URL without credentials, a local folder by its last element,
+// so that the same inputs give the same verdict wherever they lie.
+func displayName(where string) string {
+	if strings.Contains(where, "://") {
+		return remote.Redact(where)
+	}
+	if abs, err := filepath.Abs(where); err == nil {
+		return filepath.Base(abs)
+	}
+	return filepath.Base(where)
+}
+
+// binaries lists what in the subject is a program; content stays open until close is called.
+func (r *run) binaries() (list []recipe.Binary, done func(), err error) {
+	var open []interface{ Close() error }
+	done = func() {
+		for _, c := range open {
+			c.Close()
+		}
+	}
+	visit := func(m *artifact.Member) error {
+		if m.Type != artifact.File || !m.Executable() {
+			return nil
+		}
+		c, err := r.shipped.Content(m)
+		if err != nil {
+			return err
+		}
+		open = append(open, c)
+		b := recipe.Binary{Member: m.Path, Reader: c, Size: m.Size}
+		if m == r.subject {
+			b.Member, b.Name = "", path.Base(m.Path)
+			if m.Path == "" {
+				b.Name = r.shipped.Name
+			}
+			if r.req.Member != "" {
+				b.Member = m.Path
+			}
+		}
+		list = append(list, b)
+		return nil
+	}
+	if r.subject != r.shipped.Root {
+		err = visit(r.subject)
+	} else {
+		err = r.shipped.Walk(visit)
+	}
+	return list, done, err
+}
+
+func (r *run) claimedCommit(ctx context.Context) (string, error) {
+	list, done, err := r.binaries()
+	defer done()
+	if err != nil {
+		return "", withCheck(err, verdict.CheckArtefact)
+	}
+	id, err := recipe.ClaimedCommit(ctx, list)
+	if err != nil {
+		return "", withCheck(err, verdict.CheckRecipe)
+	}
+	if id == "" {
+		return "", fault.Inconclusivef(fault.Quote(r.shipped.Name), "does not say which commit it was built from").WithCheck(verdict.CheckObjects).
+			WithHint("name it with --commit")
+	}
+	return id, nil
+}
+
+// findRecipe finds out how the commit becomes what is shipped, and whether the artefact contradicts the commit.
+func (r *run) findRecipe(ctx context.Context) error {
+	inference, done, err := r.inference()
+	defer done()
+	if err != nil {
+		return err
+	}
+	in := recipe.Request{ReadFile: r.commit.ReadFile, Artefact: &inference}
+	if r.req.RecipeFile != "" {
+		in.Name = filepath.Base(r.req.RecipeFile)
+		if in.Data, err = readSmall(r.req.RecipeFile); err != nil {
+			return fault.Usagef(fault.Quote(r.req.RecipeFile), "cannot be read: %w", bare(err))
+		}
+		lock := strings.TrimSuffix(r.req.RecipeFile, ".toml") + ".lock"
+		if in.Lock, err = readSmall(lock); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fault.Usagef(fault.Quote(lock), "cannot be read: %w", bare(err))
+		}
+	}
+	res, err := recipe.Resolve(ctx, in)
+	if err != nil {
+		return withCheck(err, verdict.CheckRecipe)
+	}
+	r.takeRecipe(res)
+	return r.contradictions(ctx, inference.Binaries, res)
+}
+
+// inference gathers what a recipe can be inferred from. Content stays open until the function that it returns is called.
+func (r *run) inference() (recipe.Inference, func(), error) {
+	var list []recipe.Binary
+	done := func() {}
+	if r.shipped != nil {
+		var err error
+		if list, done, err = r.binaries(); err != nil {
+			return recipe.Inference{}, done, withCheck(err, verdict.CheckArtefact)
+		}
+	}
+	f := r.commit.Facts()
+	in := recipe.Inference{Binaries: list, Commit: f.ID, When: f.Committer.When, Zone: f.Committer.Zone, ReadFile: r.commit.ReadFile, Allow: r.allowedSettings()}
+	for _, t := range f.Tags {
+		in.Tags = append(in.Tags, recipe.Tag{Name: t.Name, AtCommit: t.Commit == f.ID})
+	}
+	return in, done, nil
+}
+
+// readSmall reads a file of the auditor's; its parser refuses what is too long.
+func readSmall(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readAtMost(f, recipe.MaxLockBytes+1)
+}
+
+func (r *run) allowedSettings() []string {
+	var list []string
+	for _, s := range r.policy.Rebuild.Settings {
+		list = append(list, s.Text)
+	}
+	return list
+}
+
+// takeRecipe writes the recipe down as facts.
+func (r *run) takeRecipe(res *recipe.Resolved) {
+	r.recipe = res
+	f := &verdict.Recipe{SHA256: res.Recipe.Digest, ChosenBy: string(res.ChosenBy), Text: string(res.Recipe.TOML()), Dirty: res.Recipe.VCS.Dirty}
+	for _, l := range res.Lines {
+		f.Lines = append(f.Lines, verdict.Line{Text: l.Text, ChosenBy: string(l.ChosenBy), Why: l.Why})
+	}
+	if res.Lock != nil {
+		f.Lock = res.Lock.Digest()
+	}
+	if i := res.Inferred; i != nil {
+		f.Unknown, f.Refused, f.Contradictions = i.Unknown, i.Refused, i.Contradictions
+	}
+	r.facts.Recipe = f
+	r.facts.Source.Attributes = string(res.Recipe.Source.Attributes)
+}
+
+// contradictions holds what the shipped programs say of themselves against the commit, also where a written recipe
+// made inference unnecessary. Programs that the recipe does not claim may be anybody's.
+func (r *run) contradictions(ctx context.Context, list []recipe.Binary, res *recipe.Resolved) error {
+	if res.Inferred != nil || r.shipped == nil {
+		return nil
+	}
+	claimed, err := claims(res.Recipe.Artifacts, r.shipped, r.subject)
+	if err != nil {
+		return err
+	}
+	for _, b := range list {
+		member := b.Member
+		if b.Member == "" {
+			member = r.subject.Path
+		}
+		if !slices.ContainsFunc(claimed, func(c claim) bool { return c.member == member }) {
+			continue
+		}
+		said, err := recipe.ClaimedCommit(ctx, []recipe.Binary{b})
+		if err != nil {
+			return withCheck(err, verdict.CheckContradicts)
+		}
+		if id := r.commit.Facts().ID; said != "" && said != id {
+			name := b.Name
+			if name == "" {
+				name = b.Member
+			}
+			r.facts.Recipe.Contradictions = append(r.facts.Recipe.Contradictions, fault.Quote(name)+" says that it was built from commit "+said+", not from "+id)
+		}
+	}
+	return nil
+}

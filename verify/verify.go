@@ -1,0 +1,215 @@
+// Package verify walks the chain from a shipped file to the commit it is said to come from, and judges it.
+//
+//	res, err := verify.Run(ctx, verify.Request{Artefact: "./tool", Repository: "./source", Commit: id})
+//	if err != nil { … }                    // wrong arguments, policy or recipe; interrupted
+//	os.Exit(res.Verdict.ExitCode())        // 0 passed, 1 failed, 3 inconclusive
+//
+// The package orchestrates only: what was shipped is copied once and opened once (artifact), the policy is read before
+// anything else is touched, the commit is opened and hashed (source), the recipe is found (recipe), the commit is rebuilt
+// (rebuild), the two are compared (compare), and verdict.Decide judges. A step that fails still leaves what it learned.
+package verify
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/glassbuild/glassbuild/internal/artifact"
+	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/policy"
+	"github.com/glassbuild/glassbuild/internal/rebuild"
+	"github.com/glassbuild/glassbuild/internal/recipe"
+	"github.com/glassbuild/glassbuild/internal/remote"
+	"github.com/glassbuild/glassbuild/internal/sandbox"
+	"github.com/glassbuild/glassbuild/internal/source"
+	"github.com/glassbuild/glassbuild/internal/store"
+	"github.com/glassbuild/glassbuild/internal/verdict"
+)
+
+// What a caller must name.
+type (
+	// Verdict is the answer, see package documentation of the fields in docs/verdict.schema.json.
+	Verdict = verdict.Verdict
+	// Record is what was true of the run and not of its inputs.
+	Record = rebuild.Record
+)
+
+// Request says what to verify. The zero value of every field but Artefact is usable.
+type Request struct {
+	Artefact    string // path of a file, folder or archive
+	Member      string // judge only this file inside it
+	Repository  string // folder or URL; "" is the repository in the current folder
+	Commit      string // full id; "" is what the artefact says of itself
+	RecipeFile  string // a recipe of the auditor's own; a lock beside it is read too
+	PolicyFile  string // "" is the built-in policy
+	Offline     bool
+	NoCache     bool
+	Keep        string // folder for outputs, logs, recipe, verdict and record; it must not exist or be empty
+	ToolVersion string
+	CacheDir    string // "" is the user's cache folder
+	Progress    func(format string, args ...any)
+}
+
+// Result is a verdict and the record of the run.
+type Result struct {
+	Verdict Verdict
+	Record  Record
+	LogTail []string // the end of the output of a step that failed; comes from the vendor: quote it
+}
+
+// Run verifies. An error means that there is no verdict: wrong arguments, policy or recipe, or an interruption.
+func Run(ctx context.Context, req Request) (*Result, error) {
+	r, err := begin(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	err = r.chain(ctx)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil && fault.ClassOf(err) == fault.Usage {
+		return nil, err
+	}
+	if err != nil {
+		r.facts.Problems = append(r.facts.Problems, verdict.ProblemOf(err, ""))
+	}
+	res := &Result{Verdict: verdict.Decide(r.facts, r.policy), Record: r.record()}
+	if r.outcome != nil {
+		res.LogTail = r.outcome.LogTail
+	}
+	if req.Keep != "" {
+		if err := r.keep(res); err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+// run is one verification under way.
+type run struct {
+	req     Request
+	policy  *policy.Policy
+	store   *store.Store
+	dir     *store.Run
+	remote  *remote.Client
+	facts   verdict.Facts
+	shipped *artifact.Artifact
+	subject *artifact.Member
+	commit  *source.Commit
+	recipe  *recipe.Resolved
+	outcome *rebuild.Outcome
+	runtime sandbox.Runtime
+	now     time.Time // at which trust is judged
+}
+
+// begin reads what the auditor gave, before anything of the vendor's is touched and before any connection.
+func begin(ctx context.Context, req Request) (*run, error) {
+	if req.Progress == nil {
+		req.Progress = func(string, ...any) {}
+	}
+	r := &run{req: req, policy: policy.Default(), runtime: sandbox.Embedded(), now: time.Now()}
+	r.facts.Tool = verdict.Tool{Name: "glassbuild", Version: req.ToolVersion}
+	if req.PolicyFile != "" {
+		p, err := policy.Load(req.PolicyFile, r.now)
+		if err != nil {
+			return nil, err
+		}
+		p.Name = filepath.Base(req.PolicyFile)
+		r.policy = p
+	}
+	if req.Keep != "" {
+		if err := emptyFolder(req.Keep); err != nil {
+			return nil, err
+		}
+	}
+	if req.Artefact != "" {
+		if _, err := os.Lstat(req.Artefact); err != nil {
+			return nil, fault.Usagef(fault.Quote(req.Artefact), "cannot be read: %w", bare(err))
+		}
+	}
+	if err := r.open(ctx); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// open makes the private folder and the only dialer.
+func (r *run) open(ctx context.Context) error {
+	dir := r.req.CacheDir
+	if dir == "" {
+		d, err := store.DefaultDir()
+		if err != nil {
+			return err
+		}
+		dir = d
+	}
+	var err error
+	if r.store, err = store.Open(dir); err != nil {
+		return err
+	}
+	if r.remote, err = newRemote(ctx, r.req.Offline); err != nil {
+		return err
+	}
+	r.dir, err = r.store.NewRun()
+	return err
+}
+
+func (r *run) close() {
+	if r.commit != nil {
+		r.commit.Close()
+	}
+	if r.shipped != nil {
+		r.shipped.Close()
+	}
+	r.dir.Close()
+}
+
+// chain is the order of everything. Each link is handed what the one before it verified.
+func (r *run) chain(ctx context.Context) error {
+	for _, link := range []func(context.Context) error{r.snapshot, r.openSource, r.findRecipe, r.rebuild, r.compare} {
+		if err := link(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// record is what was true of this run.
+func (r *run) record() Record {
+	var rec Record
+	if r.outcome != nil {
+		rec = r.outcome.Record
+	}
+	rec.Format = 1
+	rec.Runtime = r.runtime.Name()
+	rec.Requests = r.remote.Requests()
+	if f := r.facts.Source; f != nil {
+		rec.Commit, rec.Tree = f.Commit, f.TreeSHA256
+	}
+	return rec
+}
+
+func emptyFolder(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fault.Usagef(fault.Quote(dir), "cannot be used: %w", bare(err))
+	}
+	if len(entries) > 0 {
+		return fault.Usagef(fault.Quote(dir), "is not empty").WithHint("name a folder that does not exist yet")
+	}
+	return nil
+}
+
+func bare(err error) error {
+	var p *os.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}
