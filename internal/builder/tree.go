@@ -83,8 +83,8 @@ func matchesAny(patterns []string, name string) bool {
 	return false
 }
 
-// verify hashes every file below dir on all processors. It demands exactly the files of the manifest, all of them regular,
-// not writable, executable where a toolchain's are; and no folder that anybody can write to.
+// verify hashes every file below dir on all processors. It demands exactly the files of the manifest, all of them regular
+// and of exactly the mode that they were given (so no set-uid bit), in folders that are not writable.
 func (m *manifest) verify(ctx context.Context, dir string) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -102,7 +102,7 @@ func (m *manifest) verify(ctx context.Context, dir string) error {
 			return err
 		}
 		if d.IsDir() {
-			return nil
+			return verifyFolder(d, name)
 		}
 		want, ok := m.files[name]
 		if !ok || !d.Type().IsRegular() {
@@ -124,6 +124,17 @@ func (m *manifest) verify(ctx context.Context, dir string) error {
 	return nil
 }
 
+func verifyFolder(d fs.DirEntry, name string) error {
+	st, err := d.Info()
+	if err != nil {
+		return err
+	}
+	if st.Mode() != fs.ModeDir|0o555 && runtime.GOOS != "windows" {
+		return fmt.Errorf("folder %q has mode %v", name, st.Mode())
+	}
+	return nil
+}
+
 var copyBuffers = sync.Pool{New: func() any { b := make([]byte, 128<<10); return &b }}
 
 func verifyFile(root *os.Root, name, want string) error {
@@ -136,7 +147,7 @@ func verifyFile(root *os.Root, name, want string) error {
 	if err != nil {
 		return err
 	}
-	if runtime.GOOS != "windows" && (!st.Mode().IsRegular() || st.Mode().Perm() != modeOf(name)) {
+	if st.Mode() != modeOf(name) && runtime.GOOS != "windows" {
 		return fmt.Errorf("%q has mode %v, want %v", name, st.Mode(), modeOf(name))
 	}
 	h := sha256.New()
