@@ -58,6 +58,14 @@ func issue(t testing.TB, template, parent *x509.Certificate, public crypto.Publi
 func newPKI(t testing.TB) *pki {
 	t.Helper()
 	p := &pki{t: t, rootKey: ecKey(t), key: ecKey(t)}
+	p.renew()
+	return p
+}
+
+// renew issues the authorities' certificates for the keys at hand.
+func (p *pki) renew() {
+	t := p.t
+	t.Helper()
 	authority := func(name string) *x509.Certificate {
 		return &x509.Certificate{
 			Subject: pkix.Name{CommonName: name}, NotBefore: now.AddDate(-2, 0, 0), NotAfter: now.AddDate(2, 0, 0),
@@ -67,7 +75,6 @@ func newPKI(t testing.TB) *pki {
 	root := authority("root")
 	p.root = issue(t, root, root, &p.rootKey.PublicKey, p.rootKey)
 	p.between = issue(t, authority("intermediate"), p.root, &p.key.PublicKey, p.rootKey)
-	return p
 }
 
 func pemOf(certificates ...*x509.Certificate) []byte {

@@ -2,18 +2,23 @@ package signature_test
 
 import (
 	"bytes"
+	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/rand"
+	"crypto/elliptic"
 	"crypto/x509"
 	"testing"
 	"time"
 
+	pgped25519 "github.com/ProtonMail/go-crypto/openpgp/ed25519"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 
 	"github.com/glassbuild/glassbuild/internal/signature"
 	"github.com/glassbuild/glassbuild/internal/trust"
 )
+
+// The processes of one fuzz run each make their own copy of what follows: keys come from fixed seeds, so that each
+// understands what the others found.
 
 // honest is one honest signature of each kind, and a policy that knows its signer.
 type honest struct {
@@ -24,11 +29,7 @@ type honest struct {
 
 func honestSSH(t testing.TB) honest {
 	t.Helper()
-	_, key, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := signerOf(t, key, "")
+	s := signerOf(t, ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, ed25519.SeedSize)), "")
 	tr := trusted(t, trust.Principal{Name: "a", SSH: []trust.SSHKey{{Line: line(t, s.public)}}})
 	return honest{signature.Options{Keys: tr, Namespace: "git", Now: now}, "SSH SIGNATURE", sshsig(s, payload, fields{})}
 }
@@ -36,11 +37,48 @@ func honestSSH(t testing.TB) honest {
 func honestCMS(t testing.TB) honest {
 	t.Helper()
 	p := newPKI(t)
-	key := ecKey(t)
+	p.rootKey, p.key = fixedKey(t, 1), fixedKey(t, 2)
+	p.renew()
+	key := fixedKey(t, 3)
 	leaf := p.fulcio(&key.PublicKey, ciSubject, ciIssuer, now, nil)
 	body := cmsSign(t, payload, cmsFields{leaf: leaf, key: key, at: now, certificates: []*x509.Certificate{leaf, p.between}})
 	tr := trusted(t, trust.Principal{Name: "ci", Identity: ciSubject, Issuer: ciIssuer, X509: pemOf(p.root)})
 	return honest{signature.Options{Keys: tr, Now: now}, "SIGNED MESSAGE", body}
+}
+
+func fixedKey(t testing.TB, seed byte) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), bytes.Repeat([]byte{seed}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// fixedEntity makes a version 4 key of Ed25519 from a seed.
+func fixedEntity(t testing.TB, seed byte) *openpgp.Entity {
+	t.Helper()
+	private := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{seed}, ed25519.SeedSize))
+	key := packet.NewEd25519PrivateKey(now.AddDate(0, -1, 0), &pgped25519.PrivateKey{
+		PublicKey: pgped25519.PublicKey{Point: private.Public().(ed25519.PublicKey)}, Key: private,
+	})
+	e := &openpgp.Entity{PrimaryKey: &key.PublicKey, PrivateKey: key, Identities: map[string]*openpgp.Identity{}}
+	if err := e.AddUserId("a", "", "a@example.org", fixedConfig()); err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func fixedConfig() *packet.Config {
+	no := false
+	return &packet.Config{Algorithm: packet.PubKeyAlgoEd25519, NonDeterministicSignaturesViaNotation: &no, Time: func() time.Time { return now.AddDate(0, -1, 0) }}
+}
+
+func fixedPGP(t testing.TB) honest {
+	t.Helper()
+	e := fixedEntity(t, 1)
+	tr := trusted(t, trust.Principal{Name: "a", OpenPGP: [][]byte{pgpPublic(t, e)}})
+	return honest{signature.Options{Keys: tr, Now: now}, "PGP SIGNATURE", pgpSign(t, e, fixedConfig())}
 }
 
 // pgpEntity makes a key without gpg; v6 asks for the current version of the format.
@@ -128,12 +166,12 @@ func FuzzSSHSIG(f *testing.F) { fuzz(f, honestSSH(f)) }
 func FuzzCMS(f *testing.F) { fuzz(f, honestCMS(f)) }
 
 func FuzzOpenPGP(f *testing.F) {
-	fuzz(f, honestPGP(f, &packet.Config{Algorithm: packet.PubKeyAlgoEdDSA}))
+	fuzz(f, fixedPGP(f))
 }
 
 // FuzzArmour feeds text to all kinds at once.
 func FuzzArmour(f *testing.F) {
-	pgp, cms, ssh1 := honestPGP(f, &packet.Config{Algorithm: packet.PubKeyAlgoEdDSA}), honestCMS(f), honestSSH(f)
+	pgp, cms, ssh1 := fixedPGP(f), honestCMS(f), honestSSH(f)
 	for _, h := range []honest{pgp, cms, ssh1} {
 		f.Add(h.armour(h.body))
 	}
@@ -149,13 +187,11 @@ func FuzzArmour(f *testing.F) {
 
 // FuzzOpenPGPKey reads keys as a policy does; a key that is accepted must judge without panic.
 func FuzzOpenPGPKey(f *testing.F) {
-	c := &packet.Config{Algorithm: packet.PubKeyAlgoEdDSA}
-	e := pgpEntity(f, c)
-	sig := pgpSign(f, e, c)
+	e := fixedEntity(f, 1)
+	sig := pgpSign(f, e, fixedConfig())
 	f.Add(pgpPublic(f, e))
+	f.Add(pgpPublic(f, fixedEntity(f, 2)))
 	h := honest{label: "PGP SIGNATURE"}
-	stranger := pgpEntity(f, c)
-	f.Add(pgpPublic(f, stranger))
 	f.Fuzz(func(t *testing.T, key []byte) {
 		tr, err := trust.New([]trust.Principal{{Name: "a", OpenPGP: [][]byte{key}}}, nil)
 		if err != nil {

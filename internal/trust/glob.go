@@ -96,7 +96,7 @@ func (g Glob) IsZero() bool { return g.segments == nil }
 
 // Match tells whether the whole of s fits. Because a star never stands for `/`, segments pair off one to one.
 func (g Glob) Match(s string) bool {
-	if g.segments == nil || strings.Count(s, "/") != len(g.segments)-1 {
+	if g.segments == nil || len(s) > MaxPattern || strings.Count(s, "/") != len(g.segments)-1 {
 		return false
 	}
 	for _, pattern := range g.segments {

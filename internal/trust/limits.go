@@ -15,7 +15,7 @@ const (
 	MaxKeysPerPrincipal = 256
 	// MaxName bounds the bytes of a principal's or group's name.
 	MaxName = 256
-	// MaxPattern bounds the bytes of an identity, an issuer or an OpenSSH pattern list.
+	// MaxPattern bounds the bytes of an identity, an issuer or an OpenSSH pattern list, and of a name that could fit one.
 	MaxPattern = 2048
 	// MaxLine bounds one line of a key list.
 	MaxLine = 16 << 10

@@ -73,6 +73,9 @@ func parsePatternList(text string) (patternList, bool) {
 
 func (l patternList) match(name string) bool {
 	fits := false
+	if len(name) > MaxPattern {
+		return false
+	}
 	for _, p := range l {
 		p, negated := strings.CutPrefix(p, "!")
 		if !matchWild(p, name, true) {
