@@ -51,11 +51,21 @@ func newWorld(t *testing.T) *world {
 	if w.signer, w.verifier, err = note.GenerateKey(rand.Reader, testDB); err != nil {
 		t.Fatal(err)
 	}
-	if w.store, err = store.Open(filepath.Join(t.TempDir(), "store")); err != nil {
-		t.Fatal(err)
-	}
+	w.store = newStore(t)
 	w.serve()
 	return w
+}
+
+// newStore makes a store whose read-only trees are removed with the test.
+func newStore(t *testing.T) *store.Store {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "store")
+	t.Cleanup(func() { store.RemoveAll(dir) })
+	s, err := store.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 // serve starts a proxy with a database that has only what sums holds when it is asked, plus some other modules.

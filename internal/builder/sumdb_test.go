@@ -16,7 +16,6 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
-	"github.com/glassbuild/glassbuild/internal/store"
 )
 
 // grow makes the database look up other modules, so that its tree has more than one record.
@@ -66,10 +65,7 @@ func TestEveryBitOfTheAnswers(t *testing.T) {
 				return body
 			}
 			opts := w.options()
-			var err error
-			if opts.Store, err = store.Open(filepath.Join(t.TempDir(), "store")); err != nil {
-				t.Fatal(err)
-			}
+			opts.Store = newStore(t)
 			hash, _, err := prove(context.Background(), toolchainModule, moduleVersion("1.26.5"), opts)
 			if err == nil && hash != want {
 				t.Fatalf("%s, byte %d: accepted %s", target, at, hash)

@@ -398,10 +398,7 @@ func TestProxyOrder(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			opts := w.options()
-			var err error
-			if opts.Store, err = store.Open(filepath.Join(t.TempDir(), "store")); err != nil {
-				t.Fatal(err)
-			}
+			opts.Store = newStore(t)
 			opts.GoEnv = c.env
 			root, err := w.prepare("1.26.5", opts)
 			if (err == nil) != c.ok {
