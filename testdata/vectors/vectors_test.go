@@ -2,12 +2,15 @@
 //
 // A vector is a txtar file. Its comment says what the fault is and then names, one on a line: row, the row of the
 // bad-input corpus; gist, that row's text; text, what the error must hold; exit, the exit code. Where a document is too
-// large to keep, "append: TEXT COUNT" puts it at the end.
+// large to keep, "append: TEXT COUNT" puts it at the end. A command line has one argument on a line, and may say with
+// "not" what must never be printed.
 package vectors
 
 import (
+	"bytes"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -19,11 +22,13 @@ import (
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/policy"
 	"github.com/glassbuild/glassbuild/internal/recipe"
+	"github.com/glassbuild/glassbuild/testdata/vendors"
 )
 
 // vector is one file, read.
 type vector struct {
 	about, row, gist, text string
+	not                    string // what must not be printed
 	exit                   int
 	data                   []byte
 }
@@ -49,6 +54,8 @@ func read(t *testing.T, file string) vector {
 			v.gist = value
 		case "text":
 			v.text = value
+		case "not":
+			v.not = value
 		case "exit":
 			v.exit, err = strconv.Atoi(value)
 		case "append":
@@ -132,4 +139,60 @@ func TestRecipe(t *testing.T) {
 		_, err := recipe.Parse(recipe.FileName, data)
 		return err
 	})
+}
+
+// TestUsage runs the program itself, in the folder of a sample vendor.
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	bin := filepath.Join(t.TempDir(), "glassbuild")
+	if out, err := exec.Command("go", "build", "-o", bin, "../../cmd/glassbuild").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if _, err := vendors.Make(t.Context(), dir, vendors.Options{Only: []string{"honest-binary"}}); err != nil {
+		t.Fatal(err)
+	}
+	before := listing(t, dir)
+	files, err := filepath.Glob("usage/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no vectors: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			v := read(t, file)
+			cmd := exec.Command(bin, strings.Split(strings.TrimSuffix(string(v.data), "\n"), "\n")...)
+			cmd.Dir = dir
+			cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+t.TempDir())
+			out, err := cmd.CombinedOutput()
+			if got := cmd.ProcessState.ExitCode(); got != v.exit {
+				t.Errorf("exit code %d, want %d (%v)\n%s", got, v.exit, err, out)
+			}
+			if !bytes.Contains(out, []byte(v.text)) {
+				t.Errorf("want %q in\n%s", v.text, out)
+			}
+			if v.not != "" && bytes.Contains(out, []byte(v.not)) {
+				t.Errorf("%q is printed:\n%s", v.not, out)
+			}
+			if bytes.ContainsAny(out, "\x1b\x07") {
+				t.Errorf("control characters are printed: %q", out)
+			}
+		})
+	}
+	if after := listing(t, dir); after != before {
+		t.Errorf("files appeared or went:\n%s\nbefore:\n%s", after, before)
+	}
+}
+
+// listing names every file below dir.
+func listing(t *testing.T, dir string) string {
+	t.Helper()
+	var b strings.Builder
+	err := filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
+		b.WriteString(path + "\n")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
 }
