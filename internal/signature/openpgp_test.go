@@ -146,6 +146,9 @@ func TestGPGKeyLife(t *testing.T) {
 	sig = g.sign(made.AddDate(0, 2, 0), payload, "-u", "extended", "--digest-algo", "SHA1")
 	check("SHA-1", "extended", payload, sig, signature.StatusUnsupported, "weak hash SHA-1", "GOODSIG")
 
+	g.at(made, nil, "--cert-digest-algo", "SHA1", "--quick-generate-key", "old", "ed25519", "sign", "never")
+	check("key with SHA-1 self-signatures", "old", payload, g.sign(made, payload, "-u", "old"), signature.StatusGood, "", "GOODSIG")
+
 	expect(t, "somebody else's key", signature.Verify(payload, early, signature.Options{Keys: g.trust("young"), Now: now}), signature.StatusUnknownKey, g.fingerprint("extended"))
 	expect(t, "no keys", signature.Verify(payload, early, signature.Options{Now: now}), signature.StatusUnknownKey, "")
 

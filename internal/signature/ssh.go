@@ -17,8 +17,7 @@ import (
 func (v *verification) ssh(sig []byte) {
 	v.SignedAt = v.opt.SignedAt
 	if v.opt.Namespace == "" {
-		v.Detail = "no namespace was demanded"
-		v.Status = StatusUnsupported
+		v.end(StatusUnsupported, "no namespace was demanded")
 		return
 	}
 	blob, err := dearmour(sig, "SSH SIGNATURE", false)
@@ -26,17 +25,17 @@ func (v *verification) ssh(sig []byte) {
 		v.end(StatusBad, "%v", err)
 		return
 	}
-	s, err := parseSSHSIG(blob)
+	s, err := parseSSHSIG(blob, v.opt.Keys)
 	if err != nil {
 		v.malformed(err)
 		return
 	}
-	v.Key, v.Algorithm, v.Hash = ssh.FingerprintSHA256(s.key), sshAlgorithm(s.key), s.hashName
+	v.Key, v.Algorithm, v.Hash = s.printed, sshAlgorithm(s.key), s.hashName
 	if s.namespace != v.opt.Namespace {
 		v.end(StatusBad, "made for namespace %q, not %q", s.namespace, v.opt.Namespace)
 		return
 	}
-	if !v.math("sshsig", v.payload, s.blob, s.key.Marshal(), func() bool {
+	if !v.math("sshsig", v.payload, s.blob, nil, func() bool { // the blob holds the key
 		return s.key.Verify(s.signedBytes(v.payload), s.signature) == nil
 	}) {
 		v.end(StatusBad, "does not fit the object and key %s", v.Key)

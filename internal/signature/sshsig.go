@@ -24,6 +24,7 @@ var errSSHSIG = errors.New("malformed SSH signature")
 type sshSignature struct {
 	blob        []byte
 	key         ssh.PublicKey    // that signed; of a certificate, the key in it
+	printed     string           // its fingerprint
 	certificate *ssh.Certificate // nil: a bare key
 	namespace   string
 	reserved    []byte
@@ -32,8 +33,9 @@ type sshSignature struct {
 	signature   *ssh.Signature
 }
 
-// parseSSHSIG reads a blob: magic, version, key, namespace, reserved, hash algorithm, signature, and nothing behind.
-func parseSSHSIG(blob []byte) (*sshSignature, error) {
+// parseSSHSIG reads a blob: magic, version, key, namespace, reserved, hash algorithm, signature, and nothing behind. Keys that
+// the policy holds were parsed when it was loaded.
+func parseSSHSIG(blob []byte, known *trust.Trust) (*sshSignature, error) {
 	w := reader{rest: blob}
 	if string(w.take(len(sshsigMagic))) != sshsigMagic {
 		return nil, errSSHSIG
@@ -61,10 +63,14 @@ func parseSSHSIG(blob []byte) (*sshSignature, error) {
 	default:
 		return nil, unsupportedError(fmt.Sprintf("SSHSIG hash %q", s.hashName))
 	}
-	if err := s.parseKey(key); err != nil {
-		return nil, err
-	}
 	var err error
+	var ok bool
+	if s.key, s.printed, ok = known.ParsedSSHKey(key); !ok {
+		if err = s.parseKey(key); err != nil {
+			return nil, err
+		}
+		s.printed = ssh.FingerprintSHA256(s.key)
+	}
 	s.signature, err = parseSSHSignature(sig, s.key)
 	return s, err
 }

@@ -90,8 +90,14 @@ func ParseRevokedSSHKeys(name string, data []byte) (*Revocations, error) {
 
 // RevokedSSH tells whether an SSH key is revoked, and where that is written.
 func (t *Trust) RevokedSSH(key ssh.PublicKey) (string, bool) {
-	blob := key.Marshal()
+	var blob []byte
 	for _, r := range t.lists() {
+		if len(r.ssh) == 0 && len(r.digests) == 0 && r.krl == nil {
+			continue
+		}
+		if blob == nil {
+			blob = key.Marshal()
+		}
 		if r.ssh[ssh.FingerprintSHA256(key)] || r.digests[keyID(cryptoKey(key), blob)] {
 			return "key is on the list of revoked keys", true
 		}
@@ -124,6 +130,9 @@ func (t *Trust) RevokedOpenPGP(k *OpenPGPKey) (string, bool) {
 	for _, r := range t.lists() {
 		if r.openpgp[k.Fingerprint] || r.openpgp[k.Primary] {
 			return "key is on the list of revoked keys", true
+		}
+		if len(r.digests) == 0 {
+			continue
 		}
 		if public := openpgpCryptoKey(k.Public); public != nil && r.digests[keyID(public, nil)] {
 			return "key is on the list of revoked keys", true

@@ -41,6 +41,19 @@ func (t *Trust) SSHKey(fingerprint string) []*SSHEntry {
 	return t.ssh[fingerprint]
 }
 
+// ParsedSSHKey returns a key of the policy by its wire format, so that a range of commits by the same few signers does
+// not parse their keys again for each.
+func (t *Trust) ParsedSSHKey(blob []byte) (key ssh.PublicKey, fingerprint string, ok bool) {
+	if t == nil {
+		return nil, "", false
+	}
+	e, ok := t.sshBlobs[string(blob)]
+	if !ok {
+		return nil, "", false
+	}
+	return e.Key, e.Fingerprint, true
+}
+
 // SSHAuthority returns the entries of the authority with this fingerprint that certify one of the names. When they
 // belong to several principals nobody can say who signed: ambiguous is then set and nothing returned.
 func (t *Trust) SSHAuthority(fingerprint string, names []string) (entries []*SSHEntry, ambiguous bool) {
@@ -86,6 +99,7 @@ func (t *Trust) addSSH(m *member, k SSHKey) error {
 		return fault.Usagef(e.Fingerprint, "a pattern list of certificate principals needs an authority")
 	}
 	t.ssh[e.Fingerprint] = append(t.ssh[e.Fingerprint], e)
+	t.sshBlobs[string(key.Marshal())] = e
 	return nil
 }
 

@@ -31,6 +31,7 @@ type Trust struct {
 	pinned      map[[32]byte]string      // principal by SHA-256 of the certificate
 	owners      map[[32]byte]owner       // every key of every principal, whatever its format
 	revoked     []*Revocations
+	sshBlobs    map[string]*SSHEntry // by wire format
 
 	pinnedCertificates []*x509.Certificate
 }
@@ -48,7 +49,7 @@ func New(principals []Principal, groups []Group, revoked ...*Revocations) (*Trus
 		return nil, fault.Usagef("principal", "exceeds %d principals", MaxPrincipals)
 	}
 	t := &Trust{
-		nodes: map[string]*node{}, ssh: map[string][]*SSHEntry{}, authorities: map[string][]*SSHEntry{},
+		nodes: map[string]*node{}, ssh: map[string][]*SSHEntry{}, sshBlobs: map[string]*SSHEntry{}, authorities: map[string][]*SSHEntry{},
 		openpgp: map[string]*OpenPGPKey{}, openpgpIDs: map[uint64][]*OpenPGPKey{},
 		public: map[[32]byte]*PublicKey{}, pinned: map[[32]byte]string{}, owners: map[[32]byte]owner{},
 	}
