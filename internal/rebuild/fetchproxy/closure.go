@@ -95,7 +95,8 @@ func (c *Closure) validate() error {
 
 // grammars tell whether a path can stand in a closure of an ecosystem.
 var grammars = map[string]func(string) error{
-	"go": goPath,
+	"go":  goPath,
+	"npm": npmPath,
 }
 
 // find returns the entry of a path.

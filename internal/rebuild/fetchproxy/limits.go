@@ -19,6 +19,13 @@ const (
 	maxClosure = 64 << 20
 	maxEntries = maxRecords
 
+	// maxPackument bounds what a registry says of one npm package, maxTarball one version of it, maxNpmrc a file of settings,
+	// maxPackageLock a lock.
+	maxPackument   = 256 << 20
+	maxTarball     = 512 << 20
+	maxNpmrc       = 1 << 20
+	maxPackageLock = 256 << 20
+
 	headerTimeout = 20 * time.Second // for the sandbox to send its request
 	idleTimeout   = 2 * time.Minute
 	writeTimeout  = time.Minute // for the sandbox to take the next chunk

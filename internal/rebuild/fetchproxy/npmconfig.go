@@ -1,0 +1,142 @@
+package fetchproxy
+
+import (
+	"bufio"
+	"context"
+	"encoding/base64"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/glassbuild/glassbuild/internal/fault"
+)
+
+// NPMConfig says which registries the user has configured. It never enters a sandbox.
+type NPMConfig struct {
+	Registry string            // without a trailing slash
+	Scopes   map[string]string // "@scope" → registry
+	Auth     map[string]string // "//host/path" → value of the Authorization header
+}
+
+func (c NPMConfig) registries() []string {
+	list := []string{}
+	if c.Registry != "" {
+		list = append(list, c.Registry)
+	}
+	for _, r := range c.Scopes {
+		list = append(list, r)
+	}
+	return list
+}
+
+func (c NPMConfig) registryOf(name string) string {
+	scope, _, scoped := strings.Cut(name, "/")
+	if r := c.Scopes[scope]; scoped && r != "" {
+		return r
+	}
+	return c.Registry
+}
+
+// authFor returns the credentials for a registry: those of the longest path that leads to it, as npm looks them up.
+func (c NPMConfig) authFor(registry string) string {
+	_, rest, ok := strings.Cut(registry, ":")
+	for ok && len(rest) > len("//") {
+		if v := c.Auth[rest]; v != "" {
+			return v
+		}
+		i := strings.LastIndexByte(rest, '/')
+		if i < len("//") {
+			break
+		}
+		rest = rest[:i]
+	}
+	return ""
+}
+
+// LoadNPMConfig reads the environment and the user's .npmrc (https://docs.npmjs.com/cli/configuring-npm/npmrc). When neither names a
+// registry, the installed npm is asked for its own.
+func LoadNPMConfig(ctx context.Context) (NPMConfig, error) {
+	c := NPMConfig{Scopes: map[string]string{}, Auth: map[string]string{}}
+	name := getenv("npm_config_userconfig")
+	if name == "" {
+		if home, err := os.UserHomeDir(); err == nil {
+			name = filepath.Join(home, ".npmrc")
+		}
+	}
+	f, err := os.Open(name)
+	if err == nil {
+		defer f.Close()
+		err = c.read(io.LimitReader(f, maxNpmrc), os.Getenv)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return c, fault.Usagef(name, "%w", err)
+	}
+	if r := getenv("npm_config_registry"); r != "" {
+		c.Registry = strings.TrimSuffix(r, "/")
+	}
+	if c.Registry == "" {
+		cmd := exec.CommandContext(ctx, "npm", "config", "get", "registry")
+		cmd.Dir = os.TempDir() // no .npmrc of a stranger
+		out, err := cmd.Output()
+		if err != nil {
+			return c, fault.Inconclusivef("npm registry", "none is configured, and npm cannot be asked: %w", err).WithHint("set registry in ~/.npmrc")
+		}
+		c.Registry = strings.TrimSuffix(strings.TrimSpace(string(out)), "/")
+	}
+	return c, nil
+}
+
+// getenv reads a setting of npm's, whose names are written in either case.
+func getenv(name string) string {
+	if v := os.Getenv(name); v != "" {
+		return v
+	}
+	return os.Getenv(strings.ToUpper(name))
+}
+
+var npmVariable = regexp.MustCompile(`\$\{([^}]+)\}`)
+
+// read takes what matters here out of an .npmrc file.
+func (c *NPMConfig) read(r io.Reader, env func(string) string) error {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, maxNpmrc)
+	for lines.Scan() {
+		line := strings.TrimSpace(lines.Text())
+		key, value, ok := strings.Cut(line, "=")
+		if !ok || line[0] == '#' || line[0] == ';' {
+			continue
+		}
+		value = strings.Trim(strings.TrimSpace(value), `"`)
+		value = npmVariable.ReplaceAllStringFunc(value, func(v string) string { return env(v[2 : len(v)-1]) })
+		c.set(strings.TrimSpace(key), value)
+	}
+	return lines.Err()
+}
+
+func (c *NPMConfig) set(key, value string) {
+	if key == "registry" {
+		c.Registry = strings.TrimSuffix(value, "/")
+		return
+	}
+	if scope, ok := strings.CutSuffix(key, ":registry"); ok && strings.HasPrefix(scope, "@") {
+		c.Scopes[scope] = strings.TrimSuffix(value, "/")
+		return
+	}
+	place, name, ok := strings.Cut(key, "/:")
+	if !ok || !strings.HasPrefix(place, "//") || value == "" {
+		return
+	}
+	switch name {
+	case "_authToken":
+		c.Auth[place] = "Bearer " + value
+	case "_auth":
+		if _, err := base64.StdEncoding.DecodeString(value); err == nil {
+			c.Auth[place] = "Basic " + value
+		}
+	}
+}

@@ -1,0 +1,190 @@
+package fetchproxy
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/json"
+	"hash"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/glassbuild/glassbuild/internal/fault"
+)
+
+// Integrity is what a package lock says of one fetched tarball. The zero value is not good.
+type Integrity struct {
+	Path   string          `json:"path"`
+	Status IntegrityStatus `json:"status"`
+	Detail string          `json:"detail,omitempty"`
+}
+
+// IntegrityStatus is one of the three constants.
+type IntegrityStatus string
+
+const (
+	Locked   IntegrityStatus = "locked"   // the lock has its SHA-256, SHA-384 or SHA-512, and it is right
+	Unlocked IntegrityStatus = "unlocked" // the lock does not name it, or only by SHA-1
+	Mismatch IntegrityStatus = "mismatch" // the lock has another digest
+)
+
+// CheckPackageLock compares every tarball of a closure with a package-lock.json or npm-shrinkwrap.json (lockfileVersion 1 to 3). A
+// fetch step may have told npm not to look.
+func CheckPackageLock(lock []byte, c *Closure, blobs Blobs) ([]Integrity, error) {
+	want, err := lockedTarballs(lock)
+	if err != nil {
+		return nil, err
+	}
+	out := []Integrity{}
+	for _, e := range c.Entries {
+		if c.Ecosystem != "npm" || !strings.Contains(e.Path, "/-/") {
+			continue
+		}
+		f, err := blobs.OpenBlob(e.SHA256)
+		if err != nil {
+			return nil, err
+		}
+		got, err := checkIntegrity(want[e.Path], f)
+		f.Close()
+		if err != nil {
+			return nil, fault.Inconclusivef(fault.Quote(e.Path), "%w", err)
+		}
+		got.Path = e.Path
+		out = append(out, got)
+	}
+	return out, nil
+}
+
+// lockedTarballs returns the integrity strings of each tarball that a lock names.
+func lockedTarballs(data []byte) (map[string][]string, error) {
+	if len(data) > maxPackageLock {
+		return nil, fault.Failf("package lock", "exceeds %d bytes", maxPackageLock)
+	}
+	var doc map[string]json.RawMessage // exact keys: struct fields would also match other letter case
+	if err := json.Unmarshal(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")), &doc); err != nil {
+		return nil, fault.Failf("package lock", "malformed: %w", err)
+	}
+	l := tarballLock{}
+	if err := l.packages(doc["packages"]); err != nil {
+		return nil, fault.Failf("package lock", "malformed: %w", err)
+	}
+	if doc["packages"] == nil { // otherwise only there for older versions of npm
+		if err := l.dependencies(doc["dependencies"], 0); err != nil {
+			return nil, fault.Failf("package lock", "malformed: %w", err)
+		}
+	}
+	return l, nil
+}
+
+type tarballLock map[string][]string
+
+// lockEntry has the fields that both forms of the lock share.
+type lockEntry map[string]json.RawMessage
+
+func (e lockEntry) text(key string) string {
+	var s string
+	if json.Unmarshal(e[key], &s) != nil {
+		return ""
+	}
+	return s
+}
+
+func (l tarballLock) add(name string, e lockEntry) {
+	if version := e.text("version"); version != "" && validName(name) {
+		p := tarballPath(name, version)
+		if sum := e.text("integrity"); !slices.Contains(l[p], sum) {
+			l[p] = append(l[p], sum)
+		}
+	}
+}
+
+func (l tarballLock) packages(raw json.RawMessage) error {
+	if raw == nil {
+		return nil
+	}
+	var list map[string]lockEntry
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return err
+	}
+	for key, e := range list {
+		name := e.text("name") // of an alias
+		if i := strings.LastIndex(key, "node_modules/"); name == "" && i >= 0 {
+			name = key[i+len("node_modules/"):]
+		}
+		l.add(name, e)
+	}
+	return nil
+}
+
+const maxLockDepth = 100
+
+func (l tarballLock) dependencies(raw json.RawMessage, depth int) error {
+	if raw == nil {
+		return nil
+	}
+	if depth > maxLockDepth {
+		return fault.Failf("dependencies", "nested more than %d deep", maxLockDepth)
+	}
+	var list map[string]lockEntry
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return err
+	}
+	for name, e := range list {
+		l.add(name, e)
+		if err := l.dependencies(e["dependencies"], depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// strength orders the algorithms of https://www.w3.org/TR/SRI/; SHA-1 proves nothing.
+var strength = []struct {
+	name string
+	new  func() hash.Hash
+}{{"sha512-", sha512.New}, {"sha384-", sha512.New384}, {"sha256-", sha256.New}}
+
+// checkIntegrity holds a tarball against every integrity string that the lock has for it: all must agree.
+func checkIntegrity(want []string, f *os.File) (Integrity, error) {
+	if len(want) == 0 {
+		return Integrity{Status: Unlocked, Detail: "not in the lock"}, nil
+	}
+	for _, text := range want {
+		status, err := checkOne(text, f)
+		if err != nil || status != Locked {
+			return Integrity{Status: status, Detail: "the lock says " + fault.Quote(text)}, err
+		}
+	}
+	return Integrity{Status: Locked}, nil
+}
+
+// checkOne takes the strongest algorithm in an integrity string; one of its digests must be right.
+func checkOne(text string, f *os.File) (IntegrityStatus, error) {
+	for _, alg := range strength {
+		var sums []string
+		for word := range strings.FieldsSeq(text) {
+			if sum, ok := strings.CutPrefix(word, alg.name); ok {
+				sum, _, _ = strings.Cut(sum, "?")
+				sums = append(sums, sum)
+			}
+		}
+		if len(sums) == 0 {
+			continue
+		}
+		h := alg.new()
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return Unlocked, err
+		}
+		if _, err := io.Copy(h, f); err != nil {
+			return Unlocked, err
+		}
+		if slices.Contains(sums, base64.StdEncoding.EncodeToString(h.Sum(nil))) {
+			return Locked, nil
+		}
+		return Mismatch, nil
+	}
+	return Unlocked, nil
+}
