@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -31,7 +32,12 @@ func (r embeddedRuntime) Probe(ctx context.Context) (Capabilities, error) {
 		Name: "git stand-in", OK: program.fits, Detail: fmt.Sprintf("needs shared libraries: %t", !program.fits),
 		Remedy: "build with `make build` or with CGO_ENABLED=0; Go programs with VCS stamps cannot be rebuilt without it",
 	})
-	session, err := r.Start(ctx, Spec{Mounts: []Mount{{Kind: Overlay, Source: "/dev", Target: "/probe"}}})
+	empty, err := os.MkdirTemp("", "glassbuild-probe-")
+	if err != nil {
+		return out, fault.Inconclusivef("sandbox", "temporary folder: %w", err).WithCheck(CheckID)
+	}
+	defer os.RemoveAll(empty)
+	session, err := r.Start(ctx, Spec{Mounts: []Mount{{Kind: Overlay, Source: empty, Target: "/probe"}}})
 	if err != nil {
 		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 			return out, err

@@ -191,7 +191,7 @@ func (s *session) limit(result *Result, exited *wire.Exited, ended string, met u
 		return LimitProcesses
 	case exited.Full:
 		return LimitOutput
-	case exited.MaxRSS >= s.spec.Limits.Memory/4*3:
+	case exited.MaxRSS >= s.spec.Limits.Memory/2: // RLIMIT_DATA counts what is reserved, this what is used
 		return LimitMemory
 	}
 	return ""

@@ -10,7 +10,7 @@ const (
 	// removeFor is how long the kernel may take until a group without processes can be removed.
 	removeFor = 3 * time.Second
 	// young groups are never swept: their maker may not hold the lock yet.
-	young = 10 * time.Second
+	young = 2 * time.Second
 	// maxDepth bounds how deep a sweep goes.
 	maxDepth = 8
 )

@@ -111,29 +111,8 @@ func readStatus(pid int) (map[string]string, error) {
 }
 
 func readProc(name string) (string, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	buffer := make([]byte, 0, 8<<10)
-	for len(buffer) < maxProcFile {
-		if len(buffer) == cap(buffer) {
-			buffer = slices.Grow(buffer, len(buffer))
-		}
-		n, err := unix.Read(int(f.Fd()), buffer[len(buffer):cap(buffer)])
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil {
-			return "", err
-		}
-		if n == 0 {
-			return string(buffer), nil
-		}
-		buffer = buffer[:len(buffer)+n]
-	}
-	return "", errors.New("too long")
+	text, err := readPath(name, maxProcFile)
+	return string(text), err
 }
 
 func orElse(s, other string) string {
@@ -146,16 +125,10 @@ func orElse(s, other string) string {
 // checkDescriptors wants 0 to 2, and beyond them only the two that close themselves.
 func checkDescriptors(pid int, terminal bool) wire.Check {
 	dir := fmt.Sprintf("/proc/%d/fd", pid)
-	f, err := os.Open(dir)
+	names, err := listPath(dir)
 	if err != nil {
 		return check("descriptors", false, "%v", err)
 	}
-	defer f.Close()
-	names, err := f.Readdirnames(-1)
-	if err != nil {
-		return check("descriptors", false, "%v", err)
-	}
-	slices.Sort(names)
 	if !slices.Equal(names, []string{"0", "1", "2", "3", "4"}) {
 		return check("descriptors", false, "open: %s", strings.Join(names, " "))
 	}

@@ -3,7 +3,6 @@ package inside
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -140,8 +139,7 @@ func (c *collector) file(dir int, name string, e wire.Entry) error {
 	if err != nil {
 		return failed("open "+strconv.Quote(string(e.Path)), err)
 	}
-	f := os.NewFile(uintptr(fd), name)
-	defer f.Close()
+	defer unix.Close(fd)
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return failed("look at "+strconv.Quote(string(e.Path)), errors.Join(err, unix.ESTALE))
@@ -166,7 +164,7 @@ func (c *collector) file(dir int, name string, e wire.Entry) error {
 	if err := c.send(e); err != nil {
 		return err
 	}
-	return c.p.sendContent(f, st.Size)
+	return c.p.sendContent(fd, string(e.Path), st.Size)
 }
 
 func (c *collector) send(e wire.Entry) error {
@@ -174,19 +172,18 @@ func (c *collector) send(e wire.Entry) error {
 }
 
 // sendContent sends exactly size bytes.
-func (p *process) sendContent(f *os.File, size int64) error {
-	buffer := make([]byte, wire.MaxData)
+func (p *process) sendContent(fd int, name string, size int64) error {
+	if p.buffer == nil {
+		p.buffer = make([]byte, wire.MaxData)
+	}
 	for size > 0 {
-		n, err := f.Read(buffer[:min(size, int64(len(buffer)))])
-		if n > 0 {
-			size -= int64(n)
-			if err := wire.Write(p.control, wire.KindData, buffer[:n]); err != nil {
-				return err
-			}
-			continue
-		}
+		n, err := file(fd).Read(p.buffer[:min(size, int64(len(p.buffer)))])
 		if err != nil {
-			return failed("read "+strconv.Quote(f.Name()), err)
+			return failed("read "+strconv.Quote(name), err)
+		}
+		size -= int64(n)
+		if err := wire.Write(p.control, wire.KindData, p.buffer[:n]); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -199,14 +196,13 @@ func (p *process) readFile(what wire.ReadFile) error {
 		return failed("open the root", err)
 	}
 	defer unix.Close(fd)
-	file, err := openOwned(fd, what.Path, unix.O_RDONLY)
+	at, err := openOwned(fd, what.Path, unix.O_RDONLY)
 	if err != nil {
 		return failed("open "+strconv.Quote(what.Path), linkBlame(err))
 	}
-	f := os.NewFile(uintptr(file), what.Path)
-	defer f.Close()
+	defer unix.Close(at)
 	var st unix.Stat_t
-	if err := unix.Fstat(file, &st); err != nil {
+	if err := unix.Fstat(at, &st); err != nil {
 		return failed("look at "+strconv.Quote(what.Path), err)
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
@@ -215,5 +211,5 @@ func (p *process) readFile(what wire.ReadFile) error {
 	if st.Size > what.Limit {
 		return exceeded(strconv.Quote(what.Path), fmt.Sprintf("%d bytes exceed %d", st.Size, what.Limit))
 	}
-	return p.sendContent(f, st.Size)
+	return p.sendContent(at, what.Path, st.Size)
 }

@@ -86,20 +86,26 @@ func copyFile(from, to int, name string, st *unix.Stat_t) error {
 		return err
 	}
 	defer unix.Close(target)
-	for left := st.Size; left > 0; {
-		n, err := unix.Sendfile(target, source, nil, int(min(left, 1<<30)))
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return unix.EIO // shorter than it said
-		}
-		left -= int64(n)
+	if err := copyAll(source, target); err != nil {
+		return err
 	}
 	if err := unix.Fchmod(target, st.Mode&0o777); err != nil {
 		return err
 	}
 	return setTime(target, "", st)
+}
+
+// copyAll copies what is left of one file to another.
+func copyAll(from, to int) error {
+	for {
+		n, err := unix.Sendfile(to, from, nil, 1<<30)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil || n == 0 {
+			return err
+		}
+	}
 }
 
 func copyLink(from, to int, name string, st *unix.Stat_t) error {

@@ -2,7 +2,6 @@ package inside
 
 import (
 	"errors"
-	"os"
 	"os/signal"
 	"syscall"
 
@@ -23,10 +22,14 @@ type trouble struct {
 func (t *trouble) Error() string { return t.what + ": " + t.err.Error() }
 func (t *trouble) Unwrap() error { return t.err }
 
-// failed wraps err, nil stays nil.
+// failed wraps err, nil stays nil. What is known of err already stays known.
 func failed(what string, err error) error {
 	if err == nil {
 		return nil
+	}
+	var known *trouble
+	if errors.As(err, &known) {
+		return &trouble{what: what, err: known.err, missing: known.missing, limit: known.limit, blame: known.blame}
 	}
 	return &trouble{what: what, err: err}
 }
@@ -56,13 +59,10 @@ func asFault(stage string, err error) *wire.Fault {
 	return f
 }
 
-// ignoreSignals makes process 1 deaf to what steps send it: signals of the same user reach it as soon as the Go runtime
-// has a handler for them.
+// ignoreSignals makes process 1 deaf to what steps, being of the same user, could send it: the Go runtime has a handler
+// for every signal, and so the kernel's protection of a namespace's first process does not hold. Signals that the
+// runtime needs, or that mean an error of the program itself, stay; a step that forges one ends its own sandbox.
 func ignoreSignals() {
-	heard := make(chan os.Signal, 1)
-	signal.Notify(heard)
-	go func() {
-		for range heard { // SIGCHLD and whatever a step sends
-		}
-	}()
+	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2, unix.SIGPIPE, unix.SIGALRM,
+		unix.SIGVTALRM, unix.SIGXCPU, unix.SIGXFSZ, unix.SIGIO, unix.SIGPWR, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU)
 }

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path"
 	"slices"
 	"strconv"
@@ -96,22 +94,22 @@ func (r *root) makeStandIn(target string) error {
 	if target == "" {
 		return nil
 	}
-	self, err := os.Open("/proc/self/exe")
+	self, err := unix.Open("/proc/self/exe", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return failed("open this program", err)
 	}
-	defer self.Close()
+	defer unix.Close(self)
 	name, err := r.fresh("g", 0o755)
 	if err != nil {
 		return err
 	}
-	fd, err := unix.Openat(r.store, name+"/git", unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o555)
+	program, err := unix.Openat(r.store, name+"/git", unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o555)
 	if err != nil {
 		return failed("make git", err)
 	}
-	program := os.NewFile(uintptr(fd), "git")
-	_, err = io.Copy(program, self)
-	if err = errors.Join(err, program.Close()); err != nil {
+	err = copyAll(self, program)
+	unix.Close(program)
+	if err != nil {
 		return failed("copy this program", err)
 	}
 	if err := r.bindFile(name+"/git", target, unix.MOUNT_ATTR_RDONLY); err != nil {
@@ -207,11 +205,10 @@ func (r *root) accounts(file, own, standard, name string, id int) []byte {
 	lines := []byte(standard)
 	if r.image {
 		if fd, err := r.open(file, unix.O_RDONLY|unix.O_NONBLOCK); err == nil {
-			f := os.NewFile(uintptr(fd), file)
-			if found, err := io.ReadAll(io.LimitReader(f, maxAccounts)); err == nil {
+			if found, err := readUpTo(fd, maxAccounts); err == nil {
 				lines = found
 			}
-			f.Close()
+			unix.Close(fd)
 		}
 	}
 	out := []byte(own)

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 
 	"golang.org/x/sys/unix"
 
@@ -40,15 +39,16 @@ func isSocket(fd int) bool {
 	return unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFSOCK
 }
 
-// process is process 1.
+// process is process 1. It has one goroutine, which stays on the main thread: everything else would cost a sandbox's
+// start more than the sandbox itself does.
 type process struct {
-	control *os.File
-	orders  chan order // from the host, in order; closed never: the end of the socket ends the process
+	control file
 	root    root
 	setup   wire.Setup
 	deny    []unix.SockFilter
 	notify  []unix.SockFilter
-	caps    int // the kernel's last capability
+	caps    int    // the kernel's last capability
+	buffer  []byte // for contents on their way out
 }
 
 type order struct {
@@ -56,9 +56,9 @@ type order struct {
 	payload []byte
 }
 
-// Main serves the host until it goes away.
+// Main serves the host until it goes away. It has to be called while packages are initialised: until then the Go
+// runtime keeps the main goroutine on the main thread by itself.
 func Main() {
-	runtime.LockOSThread()
 	if unix.Gettid() != 1 {
 		os.Exit(ExitBroken)
 	}
@@ -68,30 +68,27 @@ func Main() {
 	unix.CloseOnExec(wire.ControlFD)
 	unix.CloseOnExec(wire.PassFD)
 	ignoreSignals()
-	p := &process{control: os.NewFile(wire.ControlFD, "control"), orders: make(chan order)}
-	go p.listen()
+	p := &process{control: wire.ControlFD}
 	if err := p.serve(); err != nil {
-		os.Stderr.WriteString(err.Error() + "\n")
+		_ = writeAll(2, []byte(err.Error()+"\n"))
 		os.Exit(ExitBroken)
 	}
 }
 
-// listen hands the host's orders on. When the host is gone, so is everything here.
-func (p *process) listen() {
-	for {
-		kind, payload, err := wire.Read(p.control, wire.MaxToInside)
-		if errors.Is(err, io.EOF) {
-			os.Exit(0)
-		}
-		if err != nil {
-			os.Exit(ExitBroken)
-		}
-		p.orders <- order{kind, payload}
+// next reads the host's next order. When the host is gone, so is everything here.
+func (p *process) next() order {
+	kind, payload, err := wire.Read(p.control, wire.MaxToInside)
+	if errors.Is(err, io.EOF) {
+		os.Exit(0)
 	}
+	if err != nil {
+		os.Exit(ExitBroken)
+	}
+	return order{kind, payload}
 }
 
 func (p *process) serve() error {
-	first := <-p.orders
+	first := p.next()
 	if first.kind != wire.KindSetup {
 		return errors.New("no set-up")
 	}
@@ -106,7 +103,7 @@ func (p *process) serve() error {
 		return err
 	}
 	for {
-		if err := p.obey(<-p.orders); err != nil {
+		if err := p.obey(p.next()); err != nil {
 			return err
 		}
 	}

@@ -2,7 +2,6 @@ package inside
 
 import (
 	"fmt"
-	"os"
 	"runtime"
 	"strconv"
 	"strings"
@@ -97,7 +96,7 @@ func shiftClocks(id wire.Identity) (bool, error) {
 		return true, nil
 	}
 	text := fmt.Sprintf("monotonic %d 0\nboottime %d 0\n", id.MonotonicOffset, id.BootOffset)
-	return true, failed("shift the clocks", os.WriteFile("/proc/self/timens_offsets", []byte(text), 0))
+	return true, failed("shift the clocks", writePath("/proc/self/timens_offsets", text))
 }
 
 // release returns the kernel's major and minor version.

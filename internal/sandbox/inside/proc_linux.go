@@ -183,17 +183,6 @@ func (r *root) writeStore(name string, data []byte) error {
 	return failed("write a file", writeAll(fd, data))
 }
 
-func writeAll(fd int, data []byte) error {
-	for len(data) > 0 {
-		n, err := unix.Write(fd, data)
-		if err != nil {
-			return err
-		}
-		data = data[n:]
-	}
-	return nil
-}
-
 // mask covers one entry of /proc.
 func (r *root) mask(proc int, name, masks string) error {
 	var st unix.Stat_t

@@ -3,7 +3,6 @@ package inside
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path"
 	"strconv"
 	"strings"
@@ -193,10 +192,25 @@ func (r *root) makeDir(name string, mode uint32) error {
 	}
 	defer unix.Close(dir)
 	err = unix.Mkdirat(dir, path.Base(name), mode)
-	if err == nil || errors.Is(err, unix.EEXIST) {
-		return nil
+	if errors.Is(err, unix.EEXIST) {
+		return isDirectory(dir, path.Base(name), name)
 	}
 	return failed("make "+strconv.Quote("/"+name), err)
+}
+
+// isDirectory refuses a symbolic link, and anything else that an image put where a folder has to be.
+func isDirectory(dir int, base, name string) error {
+	var st unix.Stat_t
+	if err := unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return failed("look at "+strconv.Quote("/"+name), err)
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		return nil
+	case unix.S_IFLNK:
+		return blame(strconv.Quote("/"+name), "is a symbolic link, not a folder")
+	}
+	return blame(strconv.Quote("/"+name), "is no directory")
 }
 
 // parent opens the parent directory of a path inside the root, made if it is missing.
@@ -246,6 +260,10 @@ func (r *root) makeTarget(target string, directory bool) error {
 	defer unix.Close(dir)
 	fd, err := unix.Openat(dir, path.Base(target), unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o644)
 	if errors.Is(err, unix.EEXIST) {
+		var st unix.Stat_t
+		if err := unix.Fstatat(dir, path.Base(target), &st, unix.AT_SYMLINK_NOFOLLOW); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
+			return blame(strconv.Quote(target), "is no regular file to mount on")
+		}
 		return nil
 	}
 	if err != nil {
@@ -288,5 +306,5 @@ func (r *root) pivot(stage string) error {
 	if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
 		return failed("leave the old root", err)
 	}
-	return failed("enter the root", os.Chdir("/"))
+	return failed("enter the root", unix.Chdir("/"))
 }

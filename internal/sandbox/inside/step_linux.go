@@ -2,16 +2,13 @@ package inside
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -21,8 +18,8 @@ import (
 // child is a forked process that waits for the word to go.
 type child struct {
 	pid    int
-	gate   *os.File // a byte here lets it execute
-	report *os.File // what it says before that
+	gate   file     // a byte here lets it execute
+	report file     // what it says before that
 	names  []string // of its calls
 	spawn  *spawn
 }
@@ -33,22 +30,21 @@ func (p *process) launch(c *spawn) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer gateIn.Close()
+	defer gateIn.close()
 	report, reportOut, err := pipe()
 	if err != nil {
-		gate.Close()
+		gate.close()
 		return nil, err
 	}
-	defer reportOut.Close()
-	c.gate, c.report = int(gateIn.Fd()), int(reportOut.Fd())
+	c.gate, c.report = int(gateIn), int(reportOut)
 	s := p.sealed(c)
 	pid, err := s.fork()
+	reportOut.close()
 	k := &child{pid: pid, gate: gate, report: report, names: s.names, spawn: c}
 	if err != nil {
 		k.close()
 		return nil, failed("fork", err)
 	}
-	reportOut.Close()
 	if err := k.ready(); err != nil {
 		k.abandon()
 		return nil, err
@@ -57,15 +53,15 @@ func (p *process) launch(c *spawn) (*child, error) {
 }
 
 func (k *child) close() {
-	k.gate.Close()
-	k.report.Close()
+	k.gate.close()
+	k.report.close()
 }
 
 // abandon ends a child that must not execute.
 func (k *child) abandon() {
 	k.close()
 	_ = unix.Kill(k.pid, unix.SIGKILL)
-	_, _ = wait4(k.pid, nil)
+	_, _ = wait4(k.pid, nil, 0, nil)
 }
 
 // ready waits for the child's word that everything up to execve worked.
@@ -115,19 +111,17 @@ func (k *child) explain(report []byte) error {
 }
 
 // pipe makes a pipe with descriptors that no step's own numbers collide with.
-func pipe() (r, w *os.File, err error) {
+func pipe() (r, w file, err error) {
 	var fds [2]int
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
-		return nil, nil, failed("make a pipe", err)
+		return -1, -1, failed("make a pipe", err)
 	}
 	for i := range fds {
-		high, err := raised(fds[i])
-		if err != nil {
-			return nil, nil, err
+		if fds[i], err = raised(fds[i]); err != nil {
+			return -1, -1, err
 		}
-		fds[i] = high
 	}
-	return os.NewFile(uintptr(fds[0]), "pipe"), os.NewFile(uintptr(fds[1]), "pipe"), nil
+	return file(fds[0]), file(fds[1]), nil
 }
 
 // raised moves a descriptor to a number of at least lowestFD.
@@ -228,112 +222,24 @@ func (p *process) streams(c *spawn, step wire.Step) (func(), error) {
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
-	if err := pass(wire.PassLog, int(r.Fd())); err != nil {
+	defer r.close()
+	if err := pass(wire.PassLog, int(r)); err != nil {
 		return nil, failed("pass the log", err)
 	}
-	c.in, c.out, c.err = null, int(w.Fd()), int(w.Fd())
+	c.in, c.out, c.err = null, int(w), int(w)
 	done := false
 	return func() {
 		if !done {
 			done = true
 			unix.Close(null)
-			w.Close()
+			w.close()
 		}
 	}, nil
 }
 
 // sacrifice makes the kernel prefer a step to process 1 when memory runs out. It may not work, then nothing is lost.
 func sacrifice(pid int) {
-	_ = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid), []byte("1000"), 0)
-}
-
-// attend waits until the step has ended and every process of it is gone, and obeys the host meanwhile.
-func (p *process) attend(pid int) *wire.Exited {
-	var out wire.Exited
-	w := newWatch(p.setup.Watch)
-	main, gone := make(chan unix.WaitStatus, 1), make(chan struct{})
-	go reap(pid, w, main, gone)
-	tick := time.NewTicker(watchEvery)
-	defer tick.Stop()
-	var again <-chan time.Time
-	for running := true; running || gone != nil; {
-		select {
-		case status := <-main:
-			running, out.Code, out.Signal = false, exitCode(status), signalOf(status)
-			killAll(unix.SIGKILL)
-			again = time.Tick(killEvery)
-		case <-again:
-			killAll(unix.SIGKILL)
-		case <-gone:
-			gone = nil
-			if running { // process 1 has no children any more, so the status was lost
-				running = false
-				select {
-				case status := <-main:
-					out.Code, out.Signal = exitCode(status), signalOf(status)
-				default:
-					out.Code = ExitBroken
-				}
-			}
-		case o := <-p.orders:
-			var signal wire.Signal
-			if o.kind == wire.KindSignal && json.Unmarshal(o.payload, &signal) == nil {
-				killAll(syscall.Signal(signal.Number))
-			}
-		case <-tick.C:
-			w.look()
-		}
-	}
-	w.finish(&out)
-	out.Full = p.root.full()
-	return &out
-}
-
-// killAll signals every process of this pid namespace but process 1 (kill(2) with -1).
-func killAll(signal syscall.Signal) { _ = unix.Kill(-1, signal) }
-
-// reap waits for every child, which includes every orphan of the namespace, until there is none.
-func reap(pid int, w *watch, main chan<- unix.WaitStatus, gone chan<- struct{}) {
-	defer close(gone)
-	for {
-		var usage unix.Rusage
-		var status unix.WaitStatus
-		got, err := unix.Wait4(-1, &status, unix.WALL, &usage)
-		if errors.Is(err, unix.EINTR) {
-			continue
-		}
-		if err != nil {
-			return
-		}
-		w.add(&usage)
-		if got == pid {
-			main <- status
-		}
-	}
-}
-
-func wait4(pid int, status *unix.WaitStatus) (int, error) {
-	for {
-		got, err := unix.Wait4(pid, status, unix.WALL, nil)
-		if !errors.Is(err, unix.EINTR) {
-			return got, err
-		}
-	}
-}
-
-func exitCode(s unix.WaitStatus) int {
-	if s.Signaled() {
-		return 128 + int(s.Signal())
-	}
-	return s.ExitStatus()
-}
-
-func signalOf(s unix.WaitStatus) int {
-	if s.Signaled() {
-		return int(s.Signal())
-	}
-	return 0
+	_ = writePath(fmt.Sprintf("/proc/%d/oom_score_adj", pid), "1000")
 }
 
 // full tells whether something writable has no room left.

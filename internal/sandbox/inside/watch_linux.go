@@ -4,7 +4,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -23,7 +22,6 @@ const (
 // watch adds up what a step uses.
 type watch struct {
 	limits wire.Watch
-	mu     sync.Mutex
 	cpu    time.Duration // of processes that are gone
 	maxRSS int64
 	limit  string
@@ -41,16 +39,12 @@ const userHZ = 100
 
 // add counts a process that was reaped, with everything that it had waited for itself.
 func (w *watch) add(u *unix.Rusage) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.cpu += time.Duration(u.Utime.Nano() + u.Stime.Nano())
 	w.maxRSS = max(w.maxRSS, u.Maxrss<<10)
 }
 
 // look adds up what is running and ends the step when that is too much.
 func (w *watch) look() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	if w.limit != "" {
 		if time.Now().After(w.killAt) {
 			killAll(unix.SIGKILL)
@@ -75,24 +69,22 @@ func (w *watch) look() {
 
 // running adds up processor time and anonymous memory of every process but process 1.
 func (w *watch) running() (cpu time.Duration, memory int64, processes int) {
-	dir, err := os.Open("/proc")
+	names, err := listPath("/proc")
 	if err != nil {
 		return 0, 0, 0
 	}
-	defer dir.Close()
-	names, _ := dir.Readdirnames(-1)
 	for _, name := range names {
 		if pid, err := strconv.Atoi(name); err != nil || pid == 1 {
 			continue
 		}
-		stat, err := os.ReadFile("/proc/" + name + "/stat")
+		stat, err := readPath("/proc/"+name+"/stat", maxProcFile)
 		if err != nil {
 			continue // it is gone
 		}
 		ticks, threads := statFields(string(stat))
 		cpu += time.Duration(ticks) * w.tick
 		processes += threads
-		statm, _ := os.ReadFile("/proc/" + name + "/statm")
+		statm, _ := readPath("/proc/"+name+"/statm", maxProcFile)
 		if f := strings.Fields(string(statm)); len(f) > 2 {
 			resident, _ := strconv.ParseInt(f[1], 10, 64)
 			shared, _ := strconv.ParseInt(f[2], 10, 64)
@@ -119,8 +111,6 @@ func statFields(stat string) (ticks int64, threads int) {
 }
 
 func (w *watch) finish(out *wire.Exited) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	out.CPU, out.MaxRSS, out.Limit = int64(w.cpu), w.maxRSS, w.limit
 	if out.Limit == "" && out.Signal == int(unix.SIGXCPU) {
 		out.Limit = limitCPU
