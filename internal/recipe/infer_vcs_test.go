@@ -114,6 +114,26 @@ func TestVisibleTags(t *testing.T) {
 	}
 }
 
+// TestTagsElsewhere: where only another branch has a version tag, the go command stamps no module version.
+func TestTagsElsewhere(t *testing.T) {
+	t.Parallel()
+	w := newRepository(t)
+	w.commit()
+	w.git("checkout", "-q", "-b", "other")
+	w.commit("v1.0.0")
+	w.git("checkout", "-q", "main")
+	shipped := filepath.Join(t.TempDir(), "shipped")
+	w.run("", map[string]string{"CGO_ENABLED": "0"}, "go", "build", "-trimpath", "-buildvcs=true", "-o", shipped, ".")
+	got, err := recipe.Infer(context.Background(), w.inference(shipped))
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := strings.Contains(strings.Join(got.Unknown, "\n"), "which tags its clone had")
+	if stamped := mainVersion(t, shipped) != "(devel)"; said == stamped {
+		t.Errorf("module version %s, unknown %q", mainVersion(t, shipped), got.Unknown)
+	}
+}
+
 func mainVersion(t *testing.T, path string) string {
 	t.Helper()
 	info, err := buildinfo.ReadFile(path)
