@@ -142,9 +142,9 @@ func (f *inferrer) visibleTags(p *build) {
 	version := strings.TrimSuffix(strings.TrimSuffix(p.info.Main.Version, "+dirty"), ".dirty")
 	if f.in.Commit == "" || semver.Compare(semverOf(p.goVer), "v1.24.0") < 0 || version == "(devel)" {
 		f.say("vcs.tags", BuiltIn, "")
-		// The go command gives up where there are version tags but none of them is merged into the commit.
+		// The go command leaves the version out where it cannot make one, as 1.24 does for some nested modules.
 		if f.in.Commit != "" && version == "(devel)" && semver.Compare(semverOf(p.goVer), "v1.24.0") >= 0 && f.in.ReadFile != nil && f.exists("go.mod") {
-			f.unknown("which tags its clone had: it is stamped, but without a module version, as happens where no version tag is merged into the commit and others exist")
+			f.unknown("which tags its clone had: it is stamped, but without a module version")
 		}
 		return
 	}

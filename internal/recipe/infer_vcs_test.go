@@ -114,7 +114,7 @@ func TestVisibleTags(t *testing.T) {
 	}
 }
 
-// TestTagsElsewhere: where only another branch has a version tag, the go command stamps no module version.
+// TestTagsElsewhere: a version tag that is not merged into the commit has no part in its stamp.
 func TestTagsElsewhere(t *testing.T) {
 	t.Parallel()
 	w := newRepository(t)
@@ -124,13 +124,28 @@ func TestTagsElsewhere(t *testing.T) {
 	w.git("checkout", "-q", "main")
 	shipped := filepath.Join(t.TempDir(), "shipped")
 	w.run("", map[string]string{"CGO_ENABLED": "0"}, "go", "build", "-trimpath", "-buildvcs=true", "-o", shipped, ".")
-	got, err := recipe.Infer(context.Background(), w.inference(shipped))
+	in := w.inference(shipped)
+	got, err := recipe.Infer(context.Background(), in)
 	if err != nil {
 		t.Fatal(err)
 	}
-	said := strings.Contains(strings.Join(got.Unknown, "\n"), "which tags its clone had")
-	if stamped := mainVersion(t, shipped) != "(devel)"; said == stamped {
-		t.Errorf("module version %s, unknown %q", mainVersion(t, shipped), got.Unknown)
+	if len(in.Tags) > 0 || got.Recipe.VCS.Tags != recipe.AllTags || strings.Contains(strings.Join(got.Unknown, "\n"), "tags") {
+		t.Errorf("module version %s, vcs %+v, unknown %q", mainVersion(t, shipped), got.Recipe.VCS, got.Unknown)
+	}
+}
+
+// TestStampWithoutVersion: since Go 1.24 a stamp comes with a module version; where it does not, that is said.
+func TestStampWithoutVersion(t *testing.T) {
+	t.Parallel()
+	text := "path\texample.org/hello\nmod\texample.org/hello\t(devel)\t\nbuild\t-trimpath=true\nbuild\tCGO_ENABLED=0\nbuild\tGOARCH=wasm\nbuild\tGOOS=js\n" +
+		"build\tvcs=git\nbuild\tvcs.revision=" + strings.Repeat("a", 40) + "\nbuild\tvcs.time=1970-01-01T00:00:01Z\nbuild\tvcs.modified=false\n"
+	for version, want := range map[string]bool{"go1.23.5": false, "go1.24": true, "go1.26.5": true} {
+		in := recipe.Inference{Binaries: []recipe.Binary{wasmBinary(text, version)}, Commit: strings.Repeat("a", 40), When: 1,
+			ReadFile: reader(map[string]string{"go.mod": "module example.org/hello\n"})}
+		got, err := recipe.Infer(context.Background(), in)
+		if err != nil || len(got.Contradictions) > 0 || strings.Contains(strings.Join(got.Unknown, "\n"), "which tags its clone had") != want {
+			t.Errorf("%s: %v, unknown %q", version, err, got.Unknown)
+		}
 	}
 }
 
