@@ -19,9 +19,11 @@ import (
 const CheckID = "sandbox.isolation"
 
 // Embedded returns the runtime that needs nothing but this program.
-func Embedded() Runtime { return embeddedRuntime{} }
+func Embedded() Runtime { return embeddedRuntime{findCarrier} }
 
-type embeddedRuntime struct{}
+type embeddedRuntime struct {
+	carrier func() (carrier, error)
+}
 
 func (embeddedRuntime) Name() string { return "embedded" }
 
@@ -36,7 +38,7 @@ func (r embeddedRuntime) Start(ctx context.Context, spec Spec) (Session, error) 
 	if err != nil {
 		return nil, err
 	}
-	program, err := findCarrier()
+	program, err := r.carrier()
 	if err != nil {
 		return nil, fault.Inconclusivef("sandbox", "cannot isolate: first process: %w", err).WithCheck(CheckID)
 	}

@@ -31,18 +31,19 @@ func TestMain(m *testing.M) {
 		hold(dir)
 		return
 	}
-	dir := os.Getenv(attackerVariable)
-	if dir == "" {
+	built := ""
+	if os.Getenv(attackerVariable) == "" {
 		var err error
-		if dir, err = buildAttacker(); err != nil {
+		if built, err = buildAttacker(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
-		os.Setenv(attackerVariable, dir)
-		defer os.RemoveAll(dir)
+		os.Setenv(attackerVariable, built)
 	}
 	code := m.Run()
-	os.RemoveAll(dir) // as the ordinary user this fails, and does not matter
+	if built != "" {
+		os.RemoveAll(built)
+	}
 	os.Exit(code)
 }
 

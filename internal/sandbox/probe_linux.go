@@ -20,7 +20,7 @@ func (r embeddedRuntime) Probe(ctx context.Context) (Capabilities, error) {
 	var out Capabilities
 	kernelOK := m.major > 5 || m.major == 5 && m.minor >= 12
 	out.add(Finding{Name: "kernel", OK: kernelOK, Needed: true, Detail: kernel(), Remedy: "run it on a machine with Linux 5.12 or newer"})
-	program, err := findCarrier()
+	program, err := r.carrier()
 	if err != nil {
 		return out, fault.Inconclusivef("sandbox", "first process: %w", err).WithCheck(CheckID)
 	}

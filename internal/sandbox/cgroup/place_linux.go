@@ -16,6 +16,7 @@ import (
 type places struct {
 	v2, v2Own string            // mount point, and path below it
 	v1        map[string]string // controller to folder
+	v1Mounts  []string
 }
 
 // find reads where the hierarchies are mounted and where this process is in them.
@@ -60,6 +61,7 @@ func locate(mounts, own string) places {
 			for _, c := range []string{"memory", "pids"} {
 				if path, ok := paths[c]; ok && slices.Contains(strings.Split(kind[2], ","), c) && p.v1[c] == "" {
 					p.v1[c] = filepath.Join(at, below(root, path))
+					p.v1Mounts = append(p.v1Mounts, at)
 				}
 			}
 		}
@@ -79,16 +81,14 @@ func below(root, path string) string {
 }
 
 // Sweep removes the groups of programs that were killed: folders with our name that nobody has locked. It looks at the
-// hierarchies that groups are made in, and returns how many it removed.
+// whole of each hierarchy that groups are made in, since the killed program may have had another place there, and
+// returns how many it removed.
 func Sweep() int {
 	p, err := find()
 	if err != nil {
 		return 0
 	}
-	var tops []string
-	for _, at := range p.v1 {
-		tops = append(tops, at)
-	}
+	tops := slices.Compact(p.v1Mounts)
 	if p.v2 != "" {
 		tops = append(tops, p.v2)
 	}

@@ -1,0 +1,151 @@
+//go:build linux
+
+package inside
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/glassbuild/glassbuild/internal/sandbox/wire"
+)
+
+func TestCalledNeedsProcessOne(t *testing.T) {
+	t.Parallel()
+	if Called() || CalledAsGit() {
+		t.Error("a test is called as the first process")
+	}
+}
+
+func TestStatFields(t *testing.T) {
+	t.Parallel()
+	const tail = " S 1 1 1 0 -1 4194560 1 2 3 4 10 20 30 40 20 0 5 0 100 1 1"
+	for text, want := range map[string][2]int64{
+		"7 (sh)" + tail:                       {100, 5},
+		"7 (a) R 1 (b c) )" + tail:            {100, 5},
+		"7 (sh) S 1":                          {0, 0},
+		"":                                    {0, 0},
+		"7 (sh) S" + strings.Repeat(" x", 40): {0, 0},
+	} {
+		ticks, threads := statFields(text)
+		if ticks != want[0] || int64(threads) != want[1] {
+			t.Errorf("%q: %d, %d", text, ticks, threads)
+		}
+	}
+}
+
+func TestUnescape(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{`/a\040b`: "/a b", `/\134`: `/\`, "/plain": "/plain", `/x\04`: `/x\04`, `/x\999`: `/x\999`} {
+		if got := unescape(in); got != want {
+			t.Errorf("%q: %q", in, got)
+		}
+	}
+}
+
+func TestNoCheckIsNoPass(t *testing.T) {
+	t.Parallel()
+	if firstBroken(nil) == nil || firstBroken([]wire.Check{{Name: "x"}}) == nil {
+		t.Error("nothing was checked, and it passed")
+	}
+	if err := firstBroken([]wire.Check{{Name: "x", OK: true}}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestComplaints(t *testing.T) {
+	t.Parallel()
+	p := &process{root: root{writes: []string{"/out"}}}
+	for _, c := range []struct {
+		at, options, propagation string
+		ok                       bool
+	}{
+		{"/out", "rw,nosuid,nodev", "-", true},
+		{"/in", "ro,nosuid,nodev", "-", true},
+		{"/dev/null", "ro,nosuid", "-", true},
+		{"/in", "rw,nosuid,nodev", "-", false},
+		{"/in", "ro,nodev", "-", false},
+		{"/in", "ro,nosuid", "-", false},
+		{"/in", "ro,nosuid,nodev", "shared:1", false},
+		{"/in", "ro,nosuid,nodev", "master:1", false},
+		{"/dev/null", "rw,nosuid", "-", false},
+		{"/dev/sda", "ro,nosuid", "-", false},
+	} {
+		if why := p.complain(c.at, strings.Split(c.options, ","), c.propagation); (why == "") != c.ok {
+			t.Errorf("%+v: %q", c, why)
+		}
+	}
+}
+
+func TestFaultsKeepWhatIsKnown(t *testing.T) {
+	t.Parallel()
+	f := asFault("x", failed("outer", failed("inner", unix.ENOENT)))
+	if !f.Missing || f.Errno != int(unix.ENOENT) || f.What != "outer" {
+		t.Errorf("%+v", f)
+	}
+	if f := asFault("x", failed("outer", blame("inner", "bad"))); !f.Blame || f.Message != "bad" {
+		t.Errorf("%+v", f)
+	}
+	if f := asFault("x", failed("outer", exceeded("inner", "much"))); !f.Limit {
+		t.Errorf("%+v", f)
+	}
+	if failed("x", nil) != nil || asFault("x", errors.New("plain")).Blame {
+		t.Error("something out of nothing")
+	}
+}
+
+func TestCandidates(t *testing.T) {
+	t.Parallel()
+	dir, other := t.TempDir(), t.TempDir()
+	for name, mode := range map[string]os.FileMode{filepath.Join(dir, "p"): 0o755, filepath.Join(other, "p"): 0o755, filepath.Join(dir, "q"): 0o644} {
+		if err := os.WriteFile(name, nil, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := "PATH=relative:" + dir + "::" + other + ":" + dir
+	for _, c := range []struct {
+		name string
+		env  []string
+		want []string
+	}{
+		{"p", []string{path}, []string{dir + "/p", other + "/p"}},
+		{"p", []string{path, "PATH=" + other}, []string{other + "/p"}},
+		{"./p", []string{path}, []string{"./p"}},
+		{"q", []string{path}, []string{"/q: not found"}},
+		{"p", nil, []string{"/p: not found"}},
+	} {
+		if got := candidates(c.name, c.env); !slices.Equal(got, c.want) {
+			t.Errorf("%s in %v: %v", c.name, c.env, got)
+		}
+	}
+}
+
+// TestCopyRefuses wants a tree with a device, pipe or socket not to be copied.
+func TestCopyRefuses(t *testing.T) {
+	t.Parallel()
+	from, to := t.TempDir(), t.TempDir()
+	if err := unix.Mkfifo(filepath.Join(from, "fifo"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	source, err := unix.Open(from, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(source)
+	target, err := unix.Open(to, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(target)
+	if f := asFault("copy", (copier{}).folder(source, target, "/x", 0)); !f.Blame {
+		t.Errorf("%+v", f)
+	}
+	if f := asFault("copy", (copier{}).folder(source, target, "/x", maxCopyDepth+1)); !f.Limit {
+		t.Errorf("%+v", f)
+	}
+}
