@@ -26,12 +26,12 @@ const (
 )
 
 const (
-	literalBits  = 11
-	distanceBits = 8
+	literalBits  = 10
+	distanceBits = 7
 	codeBits     = 7
 	maxCodeBits  = 15
 
-	// What the second tables can need at most: for 288 symbols at 11 index bits and 32 at 8, with codes of 15 bits
+	// What the second tables can need at most: for 288 symbols and 32, with codes of 15 bits
 	// (a second table of 2^k entries hangs below an incomplete first-level code that is shared by at least two symbols).
 	literalTable  = 1<<literalBits + 288*1<<(maxCodeBits-literalBits)/2
 	distanceTable = 1<<distanceBits + 32*1<<(maxCodeBits-distanceBits)/2

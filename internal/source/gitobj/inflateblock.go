@@ -13,7 +13,7 @@ func (z *inflater) block(s *stream) error {
 	var err error
 	var ended bool
 	// A round writes three literals, or up to two and a match. Of the 56 bits of the first refill it takes at most
-	// 11 + 11 for two literals and 15 + 5 for what follows; the distance takes 15 + 13 of the second refill.
+	// 10 + 10 for two literals and 15 + 5 for what follows; the distance takes 15 + 13 of the second refill.
 	for sp+16 <= len(src) && dp < size {
 		hold |= binary.LittleEndian.Uint64(src[sp:]) << (n & 63)
 		sp += int((63 - n) >> 3)
@@ -90,7 +90,14 @@ func (z *inflater) block(s *stream) error {
 			err = errDeflate
 			break
 		}
-		copyMatch(dst, dp, distance, length)
+		if distance >= 16 {
+			// each step reaches back at least 16 bytes, so that it reads only what is written
+			for from, k := dp-distance, 0; k < length; k += 16 {
+				*(*[16]byte)(dst[dp+k:]) = *(*[16]byte)(dst[from+k:])
+			}
+		} else {
+			copyOverlap(dst, dp, distance, length)
+		}
 		dp += length
 	}
 	s.sp, s.dp, s.bits, s.n = sp, dp, hold, n
@@ -103,17 +110,9 @@ func (z *inflater) block(s *stream) error {
 	return s.outputFits()
 }
 
-// copyMatch copies length bytes from distance before dp. It may write up to 15 bytes beyond the match.
-func copyMatch(dst []byte, dp, distance, length int) {
+// copyOverlap copies length bytes from distance before dp, where the match may overlap itself.
+func copyOverlap(dst []byte, dp, distance, length int) {
 	from := dp - distance
-	if distance >= 16 && length <= 32 {
-		// each half is read only after the bytes before it are written, and reaches back at least 16 bytes
-		*(*[16]byte)(dst[dp:]) = *(*[16]byte)(dst[from:])
-		if length > 16 {
-			*(*[16]byte)(dst[dp+16:]) = *(*[16]byte)(dst[from+16:])
-		}
-		return
-	}
 	if distance >= length {
 		copy(dst[dp:dp+length], dst[from:from+length])
 		return
@@ -126,7 +125,7 @@ func copyMatch(dst []byte, dp, distance, length int) {
 		}
 		return
 	}
-	// the match overlaps itself: what is copied doubles each time
+	// what is copied doubles each time
 	for k := 0; k < length; {
 		k += copy(dst[dp+k:dp+length], dst[from:dp+k])
 	}
@@ -186,7 +185,7 @@ func (z *inflater) blockTail(s *stream) error {
 		if length > s.size-s.dp && !s.some {
 			return errOutputFull
 		}
-		copyMatch(s.dst, s.dp, distance, length)
+		copyOverlap(s.dst, s.dp, distance, length)
 		s.dp += length
 	}
 }
