@@ -8,3 +8,15 @@ const (
 	headerArea  = 16 << 10 // bytes at the start of an ELF file in which header tables are left out of account
 	hashBuffer  = 64 << 10 //
 )
+
+const (
+	maxFunctions = 4 << 20   // entries of a function table
+	maxSymbol    = 64 << 10  // bytes of one name in it; generic instances have long ones
+	maxImage     = 512 << 20 // loaded bytes of a program that is explained by function
+)
+
+const (
+	maxChain  = 100  // pointers that are followed in a row
+	maxString = 4096 // bytes of an object that is shown as a string
+	maxTries  = 16   // objects of one length that are looked at for one that only moved
+)

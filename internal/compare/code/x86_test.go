@@ -1,0 +1,73 @@
+package code
+
+import (
+	"debug/elf"
+	"os"
+	"testing"
+
+	"golang.org/x/arch/x86/x86asm"
+)
+
+// TestDecodeAgreesWithDisassembler compares instruction lengths over the code of the test program itself.
+func TestDecodeAgreesWithDisassembler(t *testing.T) {
+	t.Parallel()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := os.Open(exe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if f, err := elf.NewFile(r); err != nil || f.Machine != elf.EM_X86_64 {
+		t.Skip("not an x86-64 ELF program")
+	}
+	m, ok := load(r)
+	if !ok {
+		t.Fatal("the running program cannot be loaded")
+	}
+	checked, undecoded := 0, 0
+	for i := range m.table.functions {
+		f := &m.table.functions[i]
+		b := m.body(f)
+		for at := 0; at < len(b); {
+			in := decode(b[at:])
+			if in.size == 0 {
+				undecoded++
+				t.Logf("%s+%#x of %d: % x", f.name, at, len(b), b[at:min(len(b), at+15)])
+				break
+			}
+			if c := b[at]; c == 0xc4 || c == 0xc5 || c == 0x62 {
+				at += in.size // the disassembler does not know vector extensions
+				continue
+			}
+			want, err := x86asm.Decode(b[at:], 64)
+			if err == nil && want.Len != in.size {
+				t.Fatalf("%s+%#x: % x: %d bytes, disassembler says %d (%v)", f.name, at, b[at:min(len(b), at+15)], in.size, want.Len, want)
+			}
+			if err == nil {
+				checked++
+				if rel := int(want.PCRelOff); want.PCRel == 4 && rel != in.ref {
+					t.Fatalf("%s+%#x: % x: reference at %d, disassembler says %d", f.name, at, b[at:min(len(b), at+15)], in.ref, rel)
+				}
+			}
+			at += in.size
+		}
+	}
+	t.Logf("%d instructions, %d functions with undecodable ones", checked, undecoded)
+	if checked < 100_000 || undecoded > 5 {
+		t.Errorf("%d instructions, %d undecodable", checked, undecoded)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte{0x48, 0x8d, 0x05, 1, 2, 3, 4})
+	f.Add([]byte{0x62, 0xf1, 0x7d, 0x48, 0x6f, 0x05, 0, 0, 0, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		in := decode(b)
+		if in.size < 0 || in.size > len(b) || in.ref != 0 && in.ref+4 > in.size {
+			t.Fatalf("%+v of %d bytes", in, len(b))
+		}
+	})
+}
