@@ -46,10 +46,30 @@ func (r *run) snapshot(ctx context.Context) error {
 	if m.Type == artifact.Directory || m.Type == artifact.Symlink {
 		return fault.Usagef("--member", "%s is not a file", fault.Quote(m.Path))
 	}
+	if _, err := refusal(a.Root, m); err != nil {
+		return withCheck(err, verdict.CheckArtefact)
+	}
 	r.subject = m
 	s.Within = &verdict.Digest{Name: a.Name, SHA256: a.SHA256, Size: a.Size}
 	s.Member, s.SHA256, s.Size, s.Format = m.Path, m.SHA256, m.Size, m.Format
 	return nil
+}
+
+// refusal tells whether c is m or holds it, and why a container around m could not be read whole: a second member of the
+// same name, behind what was read, may be the one that is unpacked.
+func refusal(c, m *artifact.Member) (holds bool, err error) {
+	if c == m {
+		return true, nil
+	}
+	for _, sub := range c.Members {
+		if ok, err := refusal(sub, m); ok {
+			if err == nil && c.Problem != nil {
+				err = c.Problem.Err
+			}
+			return true, err
+		}
+	}
+	return false, nil
 }
 
 func withCheck(err error, id string) error {
