@@ -11,6 +11,7 @@ import (
 
 // group is the control group of a session, or the reason why there is none.
 type group struct {
+	mu     sync.Mutex // a session may be closed while the end of a step is being told
 	cg     *cgroup.Group
 	why    string // there is none
 	before usage
@@ -58,6 +59,8 @@ func (g *group) join(pid int) error {
 }
 
 func (g *group) count() usage {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if g.cg == nil {
 		return usage{}
 	}
@@ -66,9 +69,11 @@ func (g *group) count() usage {
 
 // begin and end surround a step.
 func (g *group) begin() {
+	g.mu.Lock()
 	if g.cg != nil {
 		g.cg.ResetPeak()
 	}
+	g.mu.Unlock()
 	g.before = g.count()
 }
 
@@ -78,6 +83,8 @@ func (g *group) end() usage {
 }
 
 func (g *group) remove() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if g.cg == nil {
 		return nil
 	}

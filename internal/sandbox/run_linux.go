@@ -63,15 +63,15 @@ func (s *session) Run(ctx context.Context, step Step) (Result, error) {
 }
 
 func (s *session) usable(ctx context.Context) error {
-	if s.broken != nil {
-		return fault.Inconclusivef("sandbox", "is closed: %w", s.broken)
+	if err := s.failed(); err != nil {
+		return fault.Inconclusivef("sandbox", "is closed: %w", err)
 	}
 	return ctx.Err()
 }
 
 // broke ends a session whose two sides no longer agree about where they are.
 func (s *session) broke(err error) error {
-	s.broken = err
+	s.fail(err)
 	s.kill()
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err

@@ -36,7 +36,7 @@ type Runtime interface {
 	Start(ctx context.Context, spec Spec) (Session, error)
 }
 
-// Session is one sealed root. Its methods may be called from one goroutine at a time.
+// Session is one sealed root. Its methods may be called from one goroutine at a time; Close from any, at any time.
 type Session interface {
 	// Run runs one command. When it returns, every process of the command is gone. A command that ends with an error
 	// code, by a signal or by a limit is a Result, not an error; one that cannot be executed at all is an error.

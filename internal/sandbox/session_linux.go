@@ -38,6 +38,7 @@ type session struct {
 	isolation    Isolation
 	stopWatching func() bool
 	closing      sync.Once
+	mu           sync.Mutex // guards broken: Close may come from anywhere
 	broken       error
 }
 
@@ -253,12 +254,25 @@ func (s *session) Close() error {
 			}
 		}
 		s.discardPassed()
-		if s.broken == nil {
-			s.broken = os.ErrClosed
-		}
+		s.fail(os.ErrClosed)
 		err = s.group.remove()
 	})
 	return err
+}
+
+// fail records why the session cannot be used any more; the first reason stays.
+func (s *session) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.broken == nil {
+		s.broken = err
+	}
+}
+
+func (s *session) failed() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.broken
 }
 
 // tail keeps the beginning of what the first process complains about.
