@@ -34,7 +34,7 @@ lint: ## vet, staticcheck, govulncheck where its database can be reached, the im
 	$(GO) test -run 'TestImportsOnlyGoDown|TestHeavyLibraries|TestTrackedFiles' .
 
 demo: build ## the main job on the sample vendor's releases
-	./testdata/vendors/demo.sh
+	$(GO) run ./testdata/vendors/demo
 
 e2e: build ## slow tests with real servers and toolchains
 	GLASSBUILD_E2E=1 $(GO) test -timeout 60m -run E2E ./...

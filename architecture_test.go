@@ -52,6 +52,7 @@ var ground = map[string][]string{
 var exceptions = map[string]string{
 	// the static init of the sandbox is also the stand-in for git: one small program, see internal/sandbox
 	"internal/sandbox/initmain → internal/rebuild/vcs": "one static program serves as init and as git",
+	"internal/sandbox/takeover → internal/rebuild/vcs": "the same, where the whole program takes its place",
 }
 
 type listed struct {

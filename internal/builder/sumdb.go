@@ -17,9 +17,9 @@ import (
 	"github.com/glassbuild/glassbuild/internal/store"
 )
 
-// goChecksumDatabase is the verifier key of the Go checksum database, as the go command carries it. It is the only key
+// ChecksumDatabaseKey is the verifier key of the Go checksum database, as the go command carries it. It is the only key
 // there is: GOSUMDB can redirect the transport, never the trust.
-const goChecksumDatabase = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8"
+const ChecksumDatabaseKey = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8"
 
 // evidence is what proves a record of the checksum database without network: the signed tree head, the record, and the tiles
 // of the proofs, under the names that the sumdb client gives them.
@@ -221,7 +221,7 @@ func (o Options) key() string {
 	if o.verifier != "" {
 		return o.verifier
 	}
-	return goChecksumDatabase
+	return ChecksumDatabaseKey
 }
 
 func (e *evidence) marshal() ([]byte, error) { return json.Marshal(e) }

@@ -125,7 +125,7 @@ func TestEveryBitOfTheEvidence(t *testing.T) {
 	if _, err := replay(context.Background(), toolchainModule, moduleVersion("1.26.4"), w.verifier, kept); err == nil {
 		t.Error("the evidence proves another version")
 	}
-	if _, err := replay(context.Background(), toolchainModule, moduleVersion("1.26.5"), goChecksumDatabase, kept); err == nil {
+	if _, err := replay(context.Background(), toolchainModule, moduleVersion("1.26.5"), ChecksumDatabaseKey, kept); err == nil {
 		t.Error("the evidence satisfies the public database's key")
 	}
 }
@@ -224,7 +224,7 @@ func FuzzEvidence(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if hash, err := replay(context.Background(), toolchainModule, moduleVersion("1.26.5"), goChecksumDatabase, e); err == nil {
+		if hash, err := replay(context.Background(), toolchainModule, moduleVersion("1.26.5"), ChecksumDatabaseKey, e); err == nil {
 			t.Fatalf("proven: %s", hash)
 		}
 		if _, err := json.Marshal(e); err != nil {

@@ -11,9 +11,11 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/glassbuild/glassbuild/internal/builder"
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/rebuild/fetchproxy"
 	"github.com/glassbuild/glassbuild/internal/rebuild/gomod"
@@ -54,6 +56,9 @@ func (o *Outcome) fetch(ctx context.Context, req Request) error {
 	env, err := gomod.LoadEnv(ctx)
 	if err != nil {
 		return named(err, checkFetched)
+	}
+	if name, _, ok := strings.Cut(builder.ChecksumDatabaseKey, "+"); ok {
+		env.Keys[name] = builder.ChecksumDatabaseKey // whatever the installed go command says
 	}
 	src, err := gomod.NewSource(env, req.Remote)
 	if err != nil {

@@ -78,7 +78,8 @@ func (o *Outcome) spec(req Request, v Variation) (sandbox.Spec, error) {
 		spec.GitStandIn = gitPath
 		spec.Dirs = append(spec.Dirs, path.Join(recipe.SourceDir, ".git"))
 		for _, m := range o.Tree.Submodules {
-			spec.Dirs = append(spec.Dirs, path.Join(recipe.SourceDir, m.Path, ".git"))
+			// a file, as git leaves it there: with a folder, Go from 1.21 on would stamp the submodule's commit
+			spec.Files = append(spec.Files, sandbox.File{Path: path.Join(recipe.SourceDir, m.Path, ".git"), Mode: 0o644})
 		}
 		spec.Files = append(spec.Files, sandbox.File{Path: vcs.FactsPath, Mode: 0o444, Data: facts})
 	}
