@@ -19,6 +19,8 @@ const (
 	maxNoteSize      = 64 << 20  // a list of ids in a clone
 	maxHaves         = 2000      // ids that we tell a server we have
 
+	maxTracedTrees = 16 << 10 // trees held while paths are followed through history
+
 	maxTreeDepth   = 512
 	maxPathLength  = 4096
 	maxFiles       = 2 << 20
