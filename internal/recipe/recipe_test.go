@@ -348,3 +348,36 @@ func FuzzParseLock(f *testing.F) {
 		}
 	})
 }
+
+// TestToolchainFromItself: a Go distribution's tools, built from a commit that holds its source tree, with GOROOT in the
+// exported tree. The first step lays compiler, assembler and linker there; the four tools are left out of the builder.
+func TestToolchainFromItself(t *testing.T) {
+	t.Parallel()
+	r, err := recipe.Parse("glassbuild.toml", []byte(`format = 1
+[builder]
+go = "1.26.5"
+without = ["bin/gofmt", "pkg/tool/linux_amd64/cgo", "pkg/tool/linux_amd64/preprofile"]
+[env]
+CGO_ENABLED = "0"
+[[step]]
+run = ["go", "build", "-trimpath", "-ldflags=-s", "-o", "/src/pkg/tool/linux_amd64/", "cmd/compile", "cmd/asm", "cmd/link"]
+dir = "src"
+[[step]]
+run = ["go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-w", "-gcflags=cmd/...=-dwarf=false", "-o", "/out/", "cmd/gofmt", "cmd/cgo", "cmd/preprofile"]
+dir = "src"
+env = { GOROOT = "/src" }
+[[artifact]]
+output = "gofmt"
+member = "bin/gofmt"
+[[artifact]]
+output = "cgo"
+member = "pkg/tool/linux_amd64/cgo"
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	roundTrip(t, r)
+	if r.Steps[1].Env["GOROOT"] != recipe.SourceDir || len(r.Steps[0].Env) != 0 || len(r.Builder.Without) != 3 {
+		t.Errorf("%+v", r)
+	}
+}
