@@ -15,6 +15,8 @@ type objects struct {
 	parts []dataPart
 	lo    uint64
 	hi    uint64
+	refs  []reference // of all functions, in their order
+	first []uint32    // for each function its first reference
 }
 
 // dataPart is one section of data.
@@ -83,10 +85,13 @@ func (o *objects) mark(addr uint64) {
 	}
 }
 
-// markCode marks what instructions refer to.
+// markCode marks what instructions refer to, and notes where in the code the references are.
 func (o *objects) markCode() {
-	for i := range o.m.table.functions {
-		f := &o.m.table.functions[i]
+	functions := o.m.table.functions
+	o.refs = make([]reference, 0, o.m.text.size/refsPerByte)
+	o.first = make([]uint32, len(functions)+1)
+	for i := range functions {
+		f := &functions[i]
 		b := o.m.body(f)
 		for at := 0; at < len(b); {
 			in := decode(b[at:])
@@ -94,13 +99,37 @@ func (o *objects) markCode() {
 				at++
 				continue
 			}
-			if in.ref > 0 && !in.jump {
-				o.mark(target(f.entry, b, at, in))
+			if in.ref > 0 {
+				to := target(f.entry, b, at, in)
+				if !in.jump {
+					o.mark(to)
+				}
+				// References within a function move with it: their bytes are the same.
+				if to-f.entry >= f.end-f.entry {
+					o.refs = append(o.refs, reference{at: uint32(at + in.ref), size: uint8(in.size - in.ref)})
+				}
 			}
 			at += in.size
 		}
+		o.first[i+1] = uint32(len(o.refs))
 	}
 }
+
+// reference is one in the code of a function: where its four bytes are, and how far it is from there to the end of the
+// instruction, which they are relative to.
+type reference struct {
+	at   uint32
+	size uint8
+}
+
+// to returns what a reference refers to.
+func (r reference) to(f *function, body []byte) uint64 {
+	rel := int32(binary.LittleEndian.Uint32(body[r.at:]))
+	return f.entry + uint64(r.at) + uint64(r.size) + uint64(int64(rel))
+}
+
+// of returns the references of function i.
+func (o *objects) of(i int) []reference { return o.refs[o.first[i]:o.first[i+1]] }
 
 // target returns what the reference of an instruction at offset at of a function refers to.
 func target(entry uint64, b []byte, at int, in instruction) uint64 {

@@ -73,26 +73,31 @@ func Programs(shipped, rebuilt io.ReaderAt) (*Result, bool) {
 
 // functions matches the functions of both programs by name, those of one name in their order.
 func (c *comparison) functions(r *Result) {
-	byName := make(map[string][]*function, len(c.b.table.functions))
-	for i := range c.b.table.functions {
-		f := &c.b.table.functions[i]
-		byName[f.name] = append(byName[f.name], f)
+	fa, fb := c.a.table.functions, c.b.table.functions
+	first := make(map[string]int32, len(fb)) // the first function of a name that is not matched yet
+	next := make([]int32, len(fb))           // the one after it, -1 for none
+	for i := len(fb) - 1; i >= 0; i-- {
+		next[i] = -1
+		if later, ok := first[fb[i].name]; ok {
+			next[i] = later
+		}
+		first[fb[i].name] = int32(i)
 	}
-	for i := range c.a.table.functions {
-		fa := &c.a.table.functions[i]
-		same := byName[fa.name]
-		if len(same) == 0 {
-			r.Added = append(r.Added, described(c.a, fa, fa.entry, len(c.a.body(fa)), 0))
+	matched := make([]bool, len(fb))
+	for i := range fa {
+		f := &fa[i]
+		k, ok := first[f.name]
+		if !ok || k < 0 {
+			r.Added = append(r.Added, described(c.a, f, f.entry, len(c.a.body(f)), 0))
 			continue
 		}
-		fb := same[0]
-		byName[fa.name] = same[1:]
-		out, at, p := c.function(fa, fb)
+		first[f.name], matched[k] = next[k], true
+		out, at, p := c.function(i, int(k))
 		if out == sameCode {
 			r.Same++
 			continue
 		}
-		d := described(c.a, fa, min(fa.entry+uint64(at), max(fa.end, 1)-1), len(c.a.body(fa)), len(c.b.body(fb)))
+		d := described(c.a, f, min(f.entry+uint64(at), max(f.end, 1)-1), len(c.a.body(f)), len(c.b.body(&fb[k])))
 		if out == changedCode {
 			r.Changed = append(r.Changed, d)
 			continue
@@ -100,18 +105,18 @@ func (c *comparison) functions(r *Result) {
 		d.Data = fmt.Sprintf("%s shipped, %s rebuilt", c.da.show(p.a), c.db.show(p.b))
 		r.Data = append(r.Data, d)
 	}
-	for i := range c.b.table.functions {
-		f := &c.b.table.functions[i]
-		for _, left := range byName[f.name] {
-			if left == f {
-				r.Removed = append(r.Removed, described(c.b, f, f.entry, 0, len(c.b.body(f))))
-			}
+	for i := range fb {
+		if !matched[i] {
+			r.Removed = append(r.Removed, described(c.b, &fb[i], fb[i].entry, 0, len(c.b.body(&fb[i]))))
 		}
 	}
 }
 
 func described(m *image, f *function, pc uint64, shipped, rebuilt int) Function {
 	file, line := m.table.line(f, pc)
+	if own, start := m.table.line(f, f.entry); own != file {
+		file, line = own, start // the place is in code of another file that was inlined
+	}
 	return Function{Name: f.name, File: file, Line: line, Shipped: shipped, Rebuilt: rebuilt}
 }
 

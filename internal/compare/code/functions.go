@@ -25,42 +25,42 @@ type comparison struct {
 	depth  int
 }
 
-// function compares two functions instruction by instruction. It returns where the first difference in code is, and
-// the first data that differs.
-func (c *comparison) function(fa, fb *function) (outcome, int, pair) {
+// function compares two functions: the bytes between references must be equal, and the references must mean the same.
+// It returns where the first difference in code is, or where the first data that differ are used.
+func (c *comparison) function(ia, ib int) (outcome, int, pair) {
+	fa, fb := &c.a.table.functions[ia], &c.b.table.functions[ib]
 	x, y := c.a.body(fa), c.b.body(fb)
+	ra, rb := c.da.of(ia), c.db.of(ib)
 	var data pair
-	out := sameCode
-	at := 0
-	for at < len(x) && at < len(y) {
-		in, other := decode(x[at:]), decode(y[at:])
-		if in.size == 0 || in != other {
-			if in.size == 0 && other.size == 0 && x[at] == y[at] {
-				at++
-				continue
-			}
-			return changedCode, at, data
+	out, at, used := sameCode, 0, 0
+	for i, r := range ra {
+		if i >= len(rb) || r != rb[i] || int(r.at)+4 > len(y) || !bytes.Equal(x[at:r.at], y[at:r.at]) {
+			return changedCode, firstDifference(x, y, at), data
 		}
-		if !equalBut(x[at:at+in.size], y[at:at+in.size], in.ref) {
-			return changedCode, at, data
-		}
-		if in.ref > 0 {
-			p := pair{target(fa.entry, x, at, in), target(fb.entry, y, at, in)}
-			switch c.reference(fa, fb, p) {
-			case changedCode:
-				return changedCode, at, data
-			case changedData:
-				if out == sameCode {
-					out, data = changedData, p
-				}
+		p := pair{r.to(fa, x), r.to(fb, y)}
+		switch c.reference(p) {
+		case changedCode:
+			return changedCode, int(r.at), data
+		case changedData:
+			if out == sameCode {
+				out, data, used = changedData, p, int(r.at)
 			}
 		}
-		at += in.size
+		at = int(r.at) + 4
 	}
-	if !padding(x[at:]) || !padding(y[at:]) {
-		return changedCode, min(at, max(len(y)-1, 0)), data
+	n := min(len(x), len(y))
+	if len(ra) != len(rb) || at > n || !bytes.Equal(x[at:n], y[at:n]) || !padding(x[n:]) || !padding(y[n:]) {
+		return changedCode, firstDifference(x, y, at), data
 	}
-	return out, at, data
+	return out, used, data
+}
+
+// firstDifference returns the first offset from at on at which two functions differ.
+func firstDifference(x, y []byte, at int) int {
+	for at < len(x) && at < len(y) && x[at] == y[at] {
+		at++
+	}
+	return at
 }
 
 // padding tells whether b is nothing but what the linker puts between functions: breakpoints.
@@ -73,25 +73,11 @@ func padding(b []byte) bool {
 	return true
 }
 
-// equalBut compares two instructions except for the four bytes of a reference.
-func equalBut(x, y []byte, ref int) bool {
-	if ref == 0 {
-		return bytes.Equal(x, y)
-	}
-	return bytes.Equal(x[:ref], y[:ref]) && bytes.Equal(x[ref+4:], y[ref+4:])
-}
-
-// reference compares what two instructions refer to.
-func (c *comparison) reference(fa, fb *function, p pair) outcome {
-	inA, inB := p.a-fa.entry < fa.end-fa.entry, p.b-fb.entry < fb.end-fb.entry
+// reference compares what two references outside of their functions mean.
+func (c *comparison) reference(p pair) outcome {
+	inA, inB := c.a.inText(p.a), c.b.inText(p.b)
 	if inA || inB {
-		if inA == inB && p.a-fa.entry == p.b-fb.entry {
-			return sameCode
-		}
-		return changedCode
-	}
-	ga, gb := c.a.table.at(p.a), c.b.table.at(p.b)
-	if ga != nil || gb != nil {
+		ga, gb := c.a.table.at(p.a), c.b.table.at(p.b)
 		if ga != nil && gb != nil && ga.name == gb.name && p.a-ga.entry == p.b-gb.entry {
 			return sameCode
 		}

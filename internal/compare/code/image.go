@@ -76,7 +76,12 @@ func load(r io.ReaderAt) (*image, bool) {
 			if sum += s.Size; s.Size > maxImage || sum > maxImage || len(m.sections) > maxSegments || s.Flags&elf.SHF_COMPRESSED != 0 {
 				return nil, false
 			}
-			if c.data, err = io.ReadAll(io.NewSectionReader(s.ReaderAt, 0, int64(s.Size))); err != nil || uint64(len(c.data)) != s.Size {
+			var last [1]byte
+			if n, _ := s.ReadAt(last[:], int64(s.Size-1)); n != 1 {
+				return nil, false // the file is shorter than it says: no memory for it
+			}
+			c.data = make([]byte, s.Size)
+			if n, _ := s.ReadAt(c.data, 0); n != len(c.data) {
 				return nil, false
 			}
 		}
@@ -114,6 +119,9 @@ func (m *image) relocate() {
 		}
 	}
 }
+
+// inText tells whether addr lies in Go code.
+func (m *image) inText(addr uint64) bool { return addr-m.module.text < m.module.etext-m.module.text }
 
 // in returns the section that holds addr.
 func (m *image) in(addr uint64) *section {

@@ -16,7 +16,8 @@ const (
 )
 
 const (
-	maxChain  = 100  // pointers that are followed in a row
-	maxString = 4096 // bytes of an object that is shown as a string
-	maxTries  = 16   // objects of one length that are looked at for one that only moved
+	refsPerByte = 24   // bytes of code for each reference, as a first guess
+	maxChain    = 100  // pointers that are followed in a row
+	maxString   = 4096 // bytes of an object that is shown as a string
+	maxTries    = 16   // objects of one length that are looked at for one that only moved
 )

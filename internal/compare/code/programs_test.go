@@ -120,7 +120,7 @@ func TestPrograms(t *testing.T) {
 		t.Parallel()
 		r, text := compareTo(t, honest, change("virus-one", "virus-two"))
 		if !slices.Equal(names(r.Data), []string{"main.scan"}) || len(r.Changed) != 0 || r.Same != r.Functions-1 ||
-			!strings.HasPrefix(text, `function with the same code and other data: main.scan, "virus-two" shipped, "virus-one" rebuilt`) {
+			!strings.HasPrefix(text, `function with the same code and other data: main.scan example.org/p/main.go:15, "virus-two" shipped, "virus-one" rebuilt`) {
 			t.Errorf("%s\n%+v", text, r)
 		}
 		if !slices.Equal(r.ShippedStrings, []string{"virus-two"}) || !slices.Equal(r.RebuiltStrings, []string{"virus-one"}) {

@@ -58,8 +58,87 @@ func opcodeMaps() (one, two [256]uint16) {
 	return one, two
 }
 
+// Tables for the common case: an optional REX prefix and an opcode of the one-byte map.
+var (
+	plainSize  [256]uint8 // bytes of immediates
+	plainKind  [256]uint8 // kindSlow, kindModRM, kindNone or kindJump
+	modRMSize  [256]uint8 // bytes behind the ModRM byte, without those that depend on a SIB byte
+	tablesDone = fillTables()
+)
+
+const (
+	kindSlow  = iota // needs the decoder: prefixes, escapes, groups, what is no instruction
+	kindNone         // no ModRM
+	kindModRM        //
+	kindJump         // a 4-byte displacement
+)
+
+func fillTables() bool {
+	for op := range 256 {
+		follow := oneByte[op]
+		isPrefix := op == 0x0f || op == 0x66 || op == 0x67 || op == 0xf0 || op == 0xf2 || op == 0xf3 || op == 0x2e || op == 0x36 ||
+			op == 0x3e || op == 0x26 || op == 0x64 || op == 0x65 || op == 0xc4 || op == 0xc5 || op == 0x62 || op >= 0x40 && op <= 0x4f
+		if isPrefix || follow&(opBad|opGroup3|opImmV|opOffset) != 0 {
+			continue
+		}
+		plainKind[op] = kindNone
+		switch {
+		case follow&opRel32 != 0:
+			plainKind[op] = kindJump
+		case follow&opModRM != 0:
+			plainKind[op] = kindModRM
+		}
+		var d decoder
+		plainSize[op] = uint8(d.immediates(follow))
+	}
+	for m := range 256 {
+		mod, rm := m>>6, m&7
+		n := [4]uint8{0, 1, 4, 0}[mod]
+		if mod == 0 && rm == 5 {
+			n = 4
+		}
+		if mod != 3 && rm == 4 {
+			n++
+		}
+		modRMSize[m] = n
+	}
+	return true
+}
+
 // decode returns the instruction at the start of b, with size 0 when it is none in 64-bit mode.
 func decode(b []byte) instruction {
+	const longest = 15
+	if len(b) <= longest {
+		return decodeSlowly(b)
+	}
+	i := 0
+	if b[0]&0xf0 == 0x40 {
+		i = 1
+	}
+	op := b[i]
+	i++
+	switch plainKind[op] {
+	case kindNone:
+		return instruction{size: i + int(plainSize[op])}
+	case kindJump:
+		return instruction{size: i + 4, ref: i, jump: true}
+	case kindModRM:
+		m := b[i]
+		i++
+		var in instruction
+		if m&0xc7 == 0x05 {
+			in.ref = i
+		} else if m&0xc7 == 0x04 && b[i]&7 == 5 {
+			i += 4
+		}
+		in.size = i + int(modRMSize[m]) + int(plainSize[op])
+		return in
+	}
+	return decodeSlowly(b)
+}
+
+// decodeSlowly decodes any instruction.
+func decodeSlowly(b []byte) instruction {
 	d := decoder{b: b}
 	follow, ok := d.opcode()
 	if !ok || follow&opBad != 0 {
@@ -192,18 +271,21 @@ func (d *decoder) modRM() (reg byte, rip, ok bool) {
 }
 
 func (d *decoder) immediates(follow uint16) int {
-	n := 0
-	z := 4
+	n, z := 0, 4
 	if d.short {
 		z = 2
 	}
-	for _, f := range []struct {
-		bit  uint16
-		size int
-	}{{opImm8, 1}, {opImm16, 2}, {opImmZ, z}, {opRel8, 1}, {opRel32, 4}} {
-		if follow&f.bit != 0 {
-			n += f.size
-		}
+	if follow&(opImm8|opRel8) != 0 {
+		n++
+	}
+	if follow&opImm16 != 0 {
+		n += 2
+	}
+	if follow&opImmZ != 0 {
+		n += z
+	}
+	if follow&opRel32 != 0 {
+		n += 4
 	}
 	switch {
 	case follow&opImmV != 0 && d.wide:
