@@ -23,7 +23,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 )
 
-// loggedBy verifies one entry: that it is an entry of exactly this signature, by exactly this key, over exactly this
+// verify checks one entry: that it is an entry of exactly this signature, by exactly this key, over exactly this
 // payload, and that a trusted log holds it. It returns a nil log for an entry of a log that nobody here knows: that one
 // counts nothing. The time is the zero one when the log did not sign any.
 func (e *logEntry) verify(s *signed, logs map[string]*trustedLog) (*trustedLog, time.Time, error) {
@@ -127,6 +127,9 @@ func (e *logEntry) checkpoint(l *trustedLog) (c checkpoint, err error) {
 	if err != nil {
 		return c, errors.New("the checkpoint is not signed by the log")
 	}
+	if raw, err := base64.StdEncoding.DecodeString(n.Sigs[0].Base64); err != nil || base64.StdEncoding.EncodeToString(raw) != n.Sigs[0].Base64 {
+		return c, errors.New("the checkpoint's signature is not in its one encoding")
+	}
 	lines := strings.SplitN(n.Text, "\n", 4)
 	if len(lines) != 4 || lines[0] == "" {
 		return c, errors.New("malformed checkpoint")
@@ -138,13 +141,14 @@ func (e *logEntry) checkpoint(l *trustedLog) (c checkpoint, err error) {
 	if c.root, err = base64.StdEncoding.Strict().DecodeString(lines[2]); err != nil || len(c.root) != sha256.Size {
 		return c, errors.New("malformed checkpoint: root")
 	}
-	if e.rekor2() && c.origin != verifiers.name {
+	// the origin is signed, the name beside the signature is not: in v2 they are one, in v1 the tree's id follows
+	if name := n.Sigs[0].Name; c.origin != name && (e.rekor2() || !strings.HasPrefix(c.origin, name+" - ")) {
 		return c, fmt.Errorf("the checkpoint is of %q", cut(c.origin))
 	}
 	return c, nil
 }
 
-// logNote finds the verifier of a log's signature line. Rekor v1 does not bind the signer's name, v2 does.
+// logNote finds the verifier of a log's signature line. In Rekor v2 the trusted root says the name too.
 type logNote struct {
 	log  *trustedLog
 	name string // "": any

@@ -24,6 +24,7 @@ type Statement struct {
 	Predicate     []byte     `json:"-"` // JSON, as it was signed
 
 	predicate strictjson.Value
+	sum       string // digest of the payload
 }
 
 // Resource is a ResourceDescriptor: a subject, a dependency or a byproduct.
@@ -47,7 +48,7 @@ func parseStatement(payload []byte) (*Statement, error) {
 	if err != nil {
 		return nil, in("malformed statement", err)
 	}
-	s := &Statement{predicate: o.Get("predicate")}
+	s := &Statement{predicate: o.Get("predicate"), sum: hexSum(payload)}
 	if s.Type, err = o.Get("_type").Text(); err != nil {
 		return nil, in("unexpected type", err)
 	}

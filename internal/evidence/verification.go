@@ -203,7 +203,8 @@ func (v *verification) note(text string) {
 	}
 }
 
-// stamped counts RFC 3161 timestamps by distinct authorities. One that nobody trusted made is not counted, and noted.
+// stamped counts RFC 3161 timestamps by distinct authorities. Where a certificate needs a time, every timestamp must be
+// a trusted one; beside a bare key, which needs none, others are not counted, and noted.
 func (v *verification) stamped() error {
 	distinct := map[[32]byte]bool{}
 	untrusted := 0
@@ -217,17 +218,16 @@ func (v *verification) stamped() error {
 			v.out.times = append(v.out.times, t)
 		}
 	}
-	if untrusted > 0 {
-		v.note(count(untrusted, "timestamp") + " by no trusted authority, not counted")
-	}
-	switch need := v.opt.Require.Timestamps; {
-	case len(distinct) >= need:
-		return nil
+	need := v.opt.Require.Timestamps
+	switch {
+	case untrusted > 0 && (v.leaf != nil || len(distinct) < need):
+		return v.fail("timestamp untrusted: %d of %s made by no trusted authority", untrusted, count(len(v.stamps), "timestamp"))
 	case untrusted > 0:
-		return v.fail("timestamp untrusted: %s by a trusted authority, need %d", count(len(distinct), "timestamp"), need)
-	default:
+		v.note(count(untrusted, "timestamp") + " by no trusted authority, not counted")
+	case len(distinct) < need:
 		return v.fail("%s, need %d", count(len(distinct), "distinct timestamp"), need)
 	}
+	return nil
 }
 
 func (v *verification) stampedBy(raw []byte) (Time, [32]byte, bool) {
@@ -406,11 +406,8 @@ func (v *verification) certificateTimes(own bool) ([]time.Time, error) {
 	if times := v.instants(); len(times) > 0 {
 		return times, nil
 	}
-	switch {
-	case own && v.opt.Require.NoLog:
+	if own && v.opt.Require.NoLog {
 		return []time.Time{v.opt.Now}, nil
-	case len(v.stamps) > 0:
-		return nil, v.fail("timestamp untrusted: no trusted authority made it")
 	}
 	return nil, v.fail("no trusted time: neither a log nor a timestamp authority says when it was signed")
 }
