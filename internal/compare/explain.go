@@ -144,7 +144,13 @@ func (n *Node) program(a, b Content) {
 	r, ok := code.Programs(a, b)
 	if ok {
 		n.Code = r
-		n.Causes = append(n.Causes, r.Causes(own)...)
+		found := r.Causes(own)
+		if len(n.Causes) > 0 { // which functions another compiler changed says nothing more
+			for i := range found {
+				found[i].Details = nil
+			}
+		}
+		n.Causes = append(n.Causes, found...)
 	}
 	n.Causes = append(n.Causes, after...)
 	n.Causes = append(n.Causes, code.Linked(a, b)...)

@@ -198,7 +198,7 @@ func bounded(lines []string) []string {
 
 // quote returns a foreign value for a line of text, shortened.
 func quote(s string) string {
-	const longest = 160
+	const longest = 120
 	if len(s) > longest {
 		s = s[:longest] + "..."
 	}

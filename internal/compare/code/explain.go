@@ -252,7 +252,7 @@ func (o *objects) unmatched(count map[uint64]int) []object {
 // text returns an object as a string when it is one to a reader.
 func text(b []byte) (string, bool) {
 	b = bytes.TrimRight(b, "\x00")
-	if len(b) < 3 || len(b) > maxString || !utf8.Valid(b) {
+	if len(b) < minString || len(b) > maxString || !utf8.Valid(b) {
 		return "", false
 	}
 	for _, r := range string(b) {
@@ -338,6 +338,7 @@ func (f Function) String() string {
 }
 
 func rank(name, own string) int {
+	name, _, _ = strings.Cut(name, "[") // type arguments name other packages
 	switch {
 	case strings.HasPrefix(name, "main."):
 		return 0

@@ -18,6 +18,7 @@ const (
 const (
 	refsPerByte = 24   // bytes of code for each reference, as a first guess
 	maxChain    = 100  // pointers that are followed in a row
+	minString   = 4    // fewer bytes are no string to a reader
 	maxString   = 4096 // bytes of an object that is shown as a string
 	maxTries    = 16   // objects of one length that are looked at for one that only moved
 )
