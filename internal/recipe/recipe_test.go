@@ -350,7 +350,7 @@ func FuzzParseLock(f *testing.F) {
 }
 
 // TestToolchainFromItself: a Go distribution's tools, built from a commit that holds its source tree, with GOROOT in the
-// exported tree. The first step lays compiler, assembler and linker there; the four tools are left out of the builder.
+// exported tree. The first step lays compiler, assembler and linker there; what it builds after that is left out of the builder.
 func TestToolchainFromItself(t *testing.T) {
 	t.Parallel()
 	r, err := recipe.Parse("glassbuild.toml", []byte(`format = 1
