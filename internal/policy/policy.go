@@ -11,7 +11,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
-	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -44,29 +43,6 @@ type file struct {
 	Groups         []group       `toml:"group"`
 	Source         Source        `toml:"source"`
 	Rebuild        Rebuild       `toml:"rebuild"`
-}
-
-// Source holds the demands on the commit.
-type Source struct {
-	SignedBy    string   `toml:"signed-by"` // group or principal that must have signed the commit
-	Tag         *Tag     `toml:"tag"`
-	Attributes  string   `toml:"attributes"`  // raw (default), checkout or archive: the most that a recipe may ask for
-	Unreachable string   `toml:"unreachable"` // reason to accept a commit that no branch or tag reaches
-	Opaque      []Opaque `toml:"opaque"`
-	OpaqueRule  string   `toml:"unlisted-opaque"` // report (default) or fail
-}
-
-// Tag demands a tag at the commit.
-type Tag struct {
-	SignedBy string   `toml:"signed-by"` // group or principal that must have signed it; "" takes any tag
-	Names    []string `toml:"names"`     // patterns, * stops at /; empty takes any name
-}
-
-// Opaque is a file that cannot be read and that the auditor knows.
-type Opaque struct {
-	Path   string `toml:"path,required"`
-	SHA256 string `toml:"sha256,required"`
-	Reason string `toml:"reason,required"`
 }
 
 // Rebuild holds the demands on rebuild and comparison.
@@ -178,7 +154,7 @@ func parse(name string, data []byte, now time.Time) (*Policy, error) {
 	if err := p.people(doc, &f); err != nil {
 		return nil, err
 	}
-	if err := p.signers(doc); err != nil {
+	if err := p.Source.signers(doc, p.Trust); err != nil {
 		return nil, err
 	}
 	p.SHA256 = p.digest(data)
@@ -194,31 +170,6 @@ func (p *Policy) digest(data []byte) string {
 		h.Write(n.data)
 	}
 	return hex.EncodeToString(h.Sum(nil))
-}
-
-// signers refuses demands on a group or principal that does not exist.
-func (p *Policy) signers(doc *tomlfile.Document) error {
-	demands := map[string]string{"source.signed-by": p.Source.SignedBy}
-	if p.Source.Tag != nil {
-		demands["source.tag.signed-by"] = p.Source.Tag.SignedBy
-		for i, n := range p.Source.Tag.Names {
-			if _, err := path.Match(n, ""); err != nil || n == "" {
-				return doc.Errorf(fmt.Sprintf("source.tag.names[%d]", i), "malformed pattern %q", n)
-			}
-		}
-	}
-	for key, who := range demands {
-		if who == "" {
-			if doc.Has(key) {
-				return doc.Errorf(key, "name a group or principal")
-			}
-			continue
-		}
-		if !p.Trust.Known(who) {
-			return doc.Errorf(key, "%q is neither a group nor a principal of this policy", who)
-		}
-	}
-	return nil
 }
 
 // check fills defaults and refuses rules that are empty, unknown or impossible.
@@ -243,6 +194,9 @@ func (p *Policy) check(doc *tomlfile.Document) error {
 		if doc.Has(key) && strings.TrimSpace(text) == "" {
 			return doc.Errorf(key, "reason required")
 		}
+	}
+	if err := p.Source.check(doc); err != nil {
+		return err
 	}
 	return p.checkLists(doc)
 }
