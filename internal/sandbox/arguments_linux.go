@@ -62,7 +62,8 @@ func sequence(parts ...any) []bpf.Instruction {
 // ADDR_NO_RANDOMIZE, and "tell me".
 var harmlessPersonalities = []uint32{0x0, 0x0008, 0x20000, 0x20008, 0x40000, 0x40008, 0xffffffff}
 
-func rules() []rule {
+// rules are what happens to calls whose arguments matter. connections answers those that would leave the sandbox.
+func rules(connections uint32) []rule {
 	eperm := answerErrno(uint32(unix.EPERM))
 	family := answerErrno(uint32(unix.EAFNOSUPPORT))
 	personality := []bpf.Instruction{low(0)}
@@ -71,9 +72,9 @@ func rules() []rule {
 	}
 	toInit := sequence(low(0), when(bpf.JumpEqual, 1, eperm))
 	return []rule{
-		{"connect", sequence(ret(answerNotify))},
+		{"connect", sequence(ret(connections))},
 		// sendto with an address; without one it is send on a connected socket
-		{"sendto", sequence(low(4), when(bpf.JumpNotEqual, 0, answerNotify), load(offHigh(4)), when(bpf.JumpNotEqual, 0, answerNotify))},
+		{"sendto", sequence(low(4), when(bpf.JumpNotEqual, 0, connections), load(offHigh(4)), when(bpf.JumpNotEqual, 0, connections))},
 		{"clone", sequence(low(0), when(bpf.JumpBitsSet, namespaceFlags, eperm))},
 		{"unshare", sequence(low(0), when(bpf.JumpBitsSet, namespaceFlags|unix.CLONE_NEWTIME, eperm))},
 		// families unix, inet, inet6 and netlink's routing one; no raw or packet sockets
@@ -94,9 +95,9 @@ func rules() []rule {
 
 const tiocLinux = 0x541c
 
-// notifyFilter assembles the second filter. Foreign instruction sets, which have other numbers for everything, are
+// ruleProgram is the first part of the filter. Foreign instruction sets, which have other numbers for everything, are
 // killed; x32, which shares ours, does not exist.
-func notifyFilter(goarch string) ([]byte, error) {
+func ruleProgram(goarch string, connections uint32) ([]bpf.Instruction, error) {
 	info, err := arch.GetInfo(goarch)
 	if err != nil {
 		return nil, err
@@ -109,7 +110,7 @@ func notifyFilter(goarch string) ([]byte, error) {
 		const x32 = 0x40000000
 		program = append(program, when(bpf.JumpGreaterOrEqual, x32, answerErrno(uint32(unix.ENOSYS)))...)
 	}
-	for _, r := range rules() {
+	for _, r := range rules(connections) {
 		number, ok := info.SyscallNames[r.name]
 		if !ok {
 			return nil, fmt.Errorf("%s has no %s", goarch, r.name)
@@ -121,5 +122,5 @@ func notifyFilter(goarch string) ([]byte, error) {
 		program = append(program, bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(number), SkipFalse: uint8(len(body))})
 		program = append(program, body...)
 	}
-	return encode(append(program, ret(answerAllow)))
+	return program, nil
 }

@@ -81,7 +81,6 @@ func (s *session) launch(ctx context.Context, setup *wire.Setup) error {
 	if err := s.takeListeners(ready.Listeners); err != nil {
 		return err
 	}
-	s.discardPassed()
 	return s.describe(ready)
 }
 

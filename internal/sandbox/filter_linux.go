@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"encoding/binary"
-	"fmt"
 	"runtime"
 	"slices"
 	"sync"
@@ -13,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Two filters are laid over each other; the stricter answer wins (seccomp(2)). The first one refuses, by name, what no
-// build needs and what has opened kernels before. The second one looks at what names cannot say: foreign instruction
-// sets, 32-bit arguments, and calls that the host is asked about.
+// One filter is on every step. Its first part looks at what names cannot say: foreign instruction sets, 32-bit arguments,
+// and calls that the host is asked about. Whatever that part has no rule for comes to the second one, which refuses, by
+// name, what no build needs and what has opened kernels before.
 
 // refused are system calls that answer EPERM. A name that an architecture does not have is left out there.
 var refused = []string{
@@ -48,26 +47,37 @@ var missing = []string{"clone3"}
 const namespaceFlags = unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC |
 	unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET
 
-// assembled are both filters as the kernel reads them.
-type assembled struct{ deny, notify []byte }
+// assembled are two forms of the filter as the kernel reads it: one that asks the host about connections, and one for
+// machines where that cannot be.
+type assembled struct{ asking, plain []byte }
 
 var assemble = sync.OnceValues(func() (assembled, error) {
-	deny, err := denyFilter(runtime.GOARCH)
+	asking, err := filter(runtime.GOARCH, answerNotify)
 	if err != nil {
 		return assembled{}, err
 	}
-	notify, err := notifyFilter(runtime.GOARCH)
-	return assembled{deny, notify}, err
+	plain, err := filter(runtime.GOARCH, answerAllow)
+	return assembled{asking, plain}, err
 })
 
-// denyFilter assembles the first filter.
-func denyFilter(goarch string) ([]byte, error) {
-	info, err := arch.GetInfo(goarch)
+// filter assembles both parts. Jumps are relative, so the second simply follows the first.
+func filter(goarch string, connections uint32) ([]byte, error) {
+	first, err := ruleProgram(goarch, connections)
 	if err != nil {
 		return nil, err
 	}
-	if goarch != runtime.GOARCH {
-		return nil, fmt.Errorf("filters for %s are made on %s", goarch, goarch)
+	second, err := nameProgram()
+	if err != nil {
+		return nil, err
+	}
+	return encode(append(first, second...))
+}
+
+// nameProgram is the second part, for the architecture that this program runs on.
+func nameProgram() ([]bpf.Instruction, error) {
+	info, err := arch.GetInfo("")
+	if err != nil {
+		return nil, err
 	}
 	known := func(names []string) []string {
 		return slices.DeleteFunc(slices.Clone(names), func(n string) bool { _, ok := info.SyscallNames[n]; return !ok })
@@ -79,11 +89,7 @@ func denyFilter(goarch string) ([]byte, error) {
 			{Names: known(refused), Action: seccomp.ActionErrno},
 		},
 	}
-	program, err := policy.Assemble()
-	if err != nil {
-		return nil, err
-	}
-	return encode(program)
+	return policy.Assemble()
 }
 
 // encode writes a program as an array of struct sock_filter.

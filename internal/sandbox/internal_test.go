@@ -94,14 +94,15 @@ func TestFilters(t *testing.T) {
 		}
 	}
 	for _, goarch := range []string{"amd64", "arm64"} {
-		notify, err := notifyFilter(goarch)
-		if err != nil || len(notify)%8 != 0 || len(notify) > 8*unix.BPF_MAXINSNS {
-			t.Errorf("%s: %d bytes, %v", goarch, len(notify), err)
+		rules, err := ruleProgram(goarch, answerNotify)
+		if err != nil || len(rules) < 50 {
+			t.Errorf("%s: %d instructions, %v", goarch, len(rules), err)
 		}
 	}
-	deny, err := denyFilter(runtime.GOARCH)
-	if err != nil || len(deny)/8 < len(refused)/2 || len(deny) > 8*unix.BPF_MAXINSNS {
-		t.Errorf("%d bytes, %v", len(deny), err)
+	both, err := assemble()
+	if err != nil || len(both.asking) != len(both.plain) || bytes.Equal(both.asking, both.plain) ||
+		len(both.asking)/8 < len(refused) || len(both.asking) > 8*unix.BPF_MAXINSNS {
+		t.Errorf("%d and %d bytes, %v", len(both.asking), len(both.plain), err)
 	}
 }
 

@@ -33,20 +33,20 @@ func (s *session) Run(ctx context.Context, step Step) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	s.discardPassed()
 	s.group.begin()
 	begun := time.Now()
 	if err := wire.WriteJSON(s.control, wire.KindRun, order); err != nil {
 		return Result{}, s.broke(err)
 	}
 	f, err := s.next(ctx, startTimeout)
+	var started wire.Started
 	if err == nil {
-		err = f.decode(wire.KindStarted, new(struct{}))
+		err = f.decode(wire.KindStarted, &started)
 	}
 	if err != nil {
 		return Result{}, s.broke(err)
 	}
-	streams, err := s.openStreams(step)
+	streams, err := s.openStreams(step, started.Serial)
 	if err != nil {
 		return Result{}, s.broke(err)
 	}

@@ -65,8 +65,8 @@ func (f frame) decode(want wire.Kind, into any) error {
 
 // passedFD is a descriptor that the first process or a step's own process passed.
 type passedFD struct {
-	what byte
-	fd   int
+	what, serial byte
+	fd           int
 }
 
 // command describes the first process.
@@ -138,7 +138,7 @@ func (s *session) receive() {
 }
 
 func receiveOne(read func(func(uintptr) bool) error) (p passedFD, err error) {
-	word, rights := make([]byte, 1), make([]byte, unix.CmsgSpace(4))
+	word, rights := make([]byte, 2), make([]byte, unix.CmsgSpace(4))
 	var n, oob int
 	var failed error
 	err = read(func(fd uintptr) bool {
@@ -159,17 +159,18 @@ func receiveOne(read func(func(uintptr) bool) error) (p passedFD, err error) {
 	if err != nil || len(fds) != 1 {
 		return p, errors.Join(err, errors.New("no descriptor"))
 	}
-	return passedFD{word[0], fds[0]}, nil
+	return passedFD{word[0], word[1], fds[0]}, nil
 }
 
-// take waits for a descriptor of a kind.
-func (s *session) take(what byte) (int, error) {
+// take waits for a descriptor of a kind and of a step's process. What comes before it belongs to a process that was
+// given up.
+func (s *session) take(what, serial byte) (int, error) {
 	timer := time.NewTimer(endTimeout)
 	defer timer.Stop()
 	for {
 		select {
 		case p := <-s.passed:
-			if p.what == what {
+			if p.what == what && p.serial == serial {
 				return p.fd, nil
 			}
 			unix.Close(p.fd)
@@ -194,7 +195,7 @@ func (s *session) discardPassed() {
 
 func (s *session) takeListeners(count int) error {
 	for range count {
-		fd, err := s.take(wire.PassListener)
+		fd, err := s.take(wire.PassListener, 0)
 		if err != nil {
 			return explainStart(err)
 		}

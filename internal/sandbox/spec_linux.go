@@ -44,7 +44,7 @@ func plan(spec *Spec) (*wire.Setup, error) {
 	if err != nil {
 		return nil, fault.Inconclusivef("sandbox", "cannot isolate: system call filter: %w", err).WithCheck(CheckID)
 	}
-	s.Deny, s.Notify = filters.deny, filters.notify
+	s.Asking, s.Plain = filters.asking, filters.plain
 	return s, nil
 }
 

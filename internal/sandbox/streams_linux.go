@@ -21,34 +21,33 @@ type streams struct {
 }
 
 // openStreams fetches what the first process passed for a step that is about to execute.
-func (s *session) openStreams(step Step) (*streams, error) {
+func (s *session) openStreams(step Step, serial byte) (*streams, error) {
 	out := &streams{}
 	what := byte(wire.PassLog)
 	if step.Terminal {
 		what = wire.PassTerminal
 	}
-	// The listener of the filter comes after the log: both are there before the step is let go.
-	fd, err := s.take(what)
+	// The listener was passed when the process was sealed, the log right before it is let go.
+	if s.notified() {
+		fd, err := s.take(wire.PassNotify, serial)
+		if err != nil {
+			return nil, err
+		}
+		out.notify = startSupervisor(fd)
+	}
+	fd, err := s.take(what, serial)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, out.close(&Result{}))
 	}
 	if err := unix.SetNonblock(fd, true); err != nil {
 		unix.Close(fd)
-		return nil, err
+		return nil, errors.Join(err, out.close(&Result{}))
 	}
 	f := os.NewFile(uintptr(fd), "step")
 	if step.Terminal {
 		out.terminal = startRelay(f, step)
 	} else {
 		out.log = startPump(f, s.spec.Log, s.spec.Limits.Log)
-	}
-	if s.notified() {
-		fd, err := s.take(wire.PassNotify)
-		if err != nil {
-			out.close(&Result{})
-			return nil, err
-		}
-		out.notify = startSupervisor(fd)
 	}
 	return out, nil
 }

@@ -13,37 +13,40 @@ import (
 	"github.com/glassbuild/glassbuild/internal/sandbox/wire"
 )
 
-// selfCheck seals a child exactly as a step is sealed, and looks at it and at what it sees. Any check that does not
+// selfCheck seals the child that the first step will use, and looks at it and at what it sees. Any check that does not
 // hold ends the sandbox before anything foreign ran.
-func (p *process) selfCheck() (checks []wire.Check, notify bool, err error) {
-	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
+func (p *process) selfCheck() (checks []wire.Check, err error) {
+	own, err := readStatus(1)
 	if err != nil {
-		return nil, false, failed("open /dev/null", err)
+		return nil, err
 	}
-	if null, err = raised(null); err != nil {
-		return nil, false, err
-	}
-	defer unix.Close(null)
-	notify = len(p.notify) > 0
-	k, err := p.launch(&spawn{in: null, out: null, err: null, notify: notify})
-	if err != nil && notify {
+	p.filters, _ = strconv.Atoi(own["Seccomp_filters"])
+	p.notify = true
+	if p.first, err = p.sealedChild(); err != nil {
 		// Only one listener can stand in a chain of filters: inside a container that has one, nothing is reported.
-		notify, p.notify = false, nil
-		k, err = p.launch(&spawn{in: null, out: null, err: null})
+		p.notify = false
+		if p.first, err = p.sealedChild(); err != nil {
+			return nil, err
+		}
 	}
-	if err != nil {
-		return nil, false, err
-	}
-	defer k.abandon()
-	if checks, err = inspect(k.pid, false); err != nil {
-		return nil, false, err
+	if checks, err = p.inspect(p.first.pid, false); err != nil {
+		return nil, err
 	}
 	for _, look := range []func(int) wire.Check{
 		checkProcesses, checkInterfaces, checkRoutes, p.checkMounts, checkDevices, checkEnvironment, p.checkIdentity,
 	} {
-		checks = append(checks, look(k.pid))
+		checks = append(checks, look(p.first.pid))
 	}
-	return checks, notify, firstBroken(checks)
+	return checks, firstBroken(checks)
+}
+
+func (p *process) sealedChild() (*child, error) {
+	k, err := p.openLog()
+	if err != nil {
+		return nil, err
+	}
+	k.notify = p.notify
+	return k, p.launch(k)
 }
 
 // firstBroken returns an error for the first check that does not hold. No checks at all do not hold either.
@@ -64,7 +67,7 @@ func check(name string, ok bool, format string, args ...any) wire.Check {
 }
 
 // inspect looks at a sealed process from process 1.
-func inspect(pid int, terminal bool) ([]wire.Check, error) {
+func (p *process) inspect(pid int, terminal bool) ([]wire.Check, error) {
 	status, err := readStatus(pid)
 	if err != nil {
 		return nil, err
@@ -75,25 +78,20 @@ func inspect(pid int, terminal bool) ([]wire.Check, error) {
 			powers = append(powers, set+" "+v)
 		}
 	}
-	own, err := readStatus(os.Getpid())
-	if err != nil {
-		return nil, err
-	}
 	checks := []wire.Check{
 		check("capabilities", len(powers) == 0, "%s", orElse(strings.Join(powers, ", "), "none in any set")),
 		check("no-new-privileges", status["NoNewPrivs"] == "1", "%s", status["NoNewPrivs"]),
-		check("seccomp", filtered(status, own), "mode %s, filters %s", status["Seccomp"], status["Seccomp_filters"]),
+		check("seccomp", p.filtered(status), "mode %s, filters %s", status["Seccomp"], status["Seccomp_filters"]),
 		checkDescriptors(pid, terminal),
 		checkSession(pid, terminal),
 	}
 	return checks, nil
 }
 
-// filtered tells whether a process has more filters than process 1, in filter mode.
-func filtered(status, own map[string]string) bool {
+// filtered tells whether a process has more filters than process 1, in filter mode. The count is known since Linux 5.9.
+func (p *process) filtered(status map[string]string) bool {
 	have, err := strconv.Atoi(status["Seccomp_filters"])
-	before, _ := strconv.Atoi(own["Seccomp_filters"])
-	return status["Seccomp"] == "2" && err == nil && have > before
+	return status["Seccomp"] == "2" && err == nil && have > p.filters
 }
 
 func readStatus(pid int) (map[string]string, error) {

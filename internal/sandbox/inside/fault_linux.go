@@ -39,6 +39,15 @@ func blame(what, why string) error {
 	return &trouble{what: what, err: errors.New(why), blame: true}
 }
 
+// ofInput says of an error that it comes from what was handed in, not from what the machine forbids.
+func ofInput(err error) error {
+	var t *trouble
+	if errors.As(err, &t) {
+		t.blame = true
+	}
+	return err
+}
+
 // exceeded says that a bound was reached.
 func exceeded(what, why string) error {
 	return &trouble{what: what, err: errors.New(why), limit: true}

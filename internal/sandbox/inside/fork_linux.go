@@ -46,31 +46,9 @@ func (s *script) add(name string, number uintptr, args ...uintptr) *call {
 	return &s.calls[len(s.calls)-1]
 }
 
-func (s *script) text(value string) uintptr {
-	p, err := unix.BytePtrFromString(value)
-	if err != nil {
-		p = new(byte) // no caller passes NUL: steps and paths are checked before
-	}
-	s.keep = append(s.keep, p)
-	return uintptr(unsafe.Pointer(p))
-}
-
 func (s *script) bytes(b []byte) uintptr {
 	s.keep = append(s.keep, b)
 	return uintptr(unsafe.Pointer(unsafe.SliceData(b)))
-}
-
-func (s *script) texts(values []string) uintptr {
-	list := make([]*byte, len(values)+1)
-	for i, v := range values {
-		p, err := unix.BytePtrFromString(v)
-		if err != nil {
-			p = new(byte)
-		}
-		list[i] = p
-	}
-	s.keep = append(s.keep, list)
-	return uintptr(unsafe.Pointer(unsafe.SliceData(list)))
 }
 
 // pointer keeps *v alive and returns its address. v has to point into the heap, which keep makes sure of.
@@ -79,9 +57,9 @@ func pointer[T any](s *script, v *T) uintptr {
 	return uintptr(unsafe.Pointer(v))
 }
 
-// fork starts the child. The caller holds the main thread. Signals are blocked around the fork so that no handler of
+// fork starts the child, which plays the script and then last, three calls in memory that it shares with process 1. The caller holds the main thread. Signals are blocked around the fork so that no handler of
 // the Go runtime runs in the child; the script ends by unblocking them.
-func (s *script) fork() (pid int, err error) {
+func (s *script) fork(last *[lastCalls]call) (pid int, err error) {
 	var all, before unix.Sigset_t
 	for i := range all.Val {
 		all.Val[i] = ^all.Val[i]
@@ -89,7 +67,7 @@ func (s *script) fork() (pid int, err error) {
 	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &all, &before); err != nil {
 		return 0, err
 	}
-	r, errno := forkAndPlay(s.calls, &s.failed, uintptr(s.report))
+	r, errno := forkAndPlay(s.calls, last, &s.failed, uintptr(s.report))
 	runtime.KeepAlive(s)
 	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil); err != nil {
 		return int(r), err
@@ -105,13 +83,18 @@ func (s *script) fork() (pid int, err error) {
 //go:noinline
 //go:nosplit
 //go:norace
-func forkAndPlay(calls []call, failed *[2]uintptr, report uintptr) (uintptr, syscall.Errno) {
+func forkAndPlay(calls []call, last *[lastCalls]call, failed *[2]uintptr, report uintptr) (uintptr, syscall.Errno) {
 	pid, _, errno := syscall.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
 	if pid != 0 || errno != 0 {
 		return pid, errno
 	}
-	for i := 0; i < len(calls); i++ {
-		c := &calls[i]
+	for i := 0; i < len(calls)+lastCalls; i++ {
+		var c *call
+		if i < len(calls) {
+			c = &calls[i]
+		} else {
+			c = &last[i-len(calls)]
+		}
 		r, _, errno := syscall.RawSyscall6(c.number, c.args[0], c.args[1], c.args[2], c.args[3], c.args[4], c.args[5])
 		if c.expect == mayFail || (errno == 0 && (c.expect == mustSucceed || r == c.want)) {
 			continue

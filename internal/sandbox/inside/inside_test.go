@@ -3,12 +3,13 @@
 package inside
 
 import (
+	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -99,7 +100,7 @@ func TestFaultsKeepWhatIsKnown(t *testing.T) {
 	}
 }
 
-func TestCandidates(t *testing.T) {
+func TestFind(t *testing.T) {
 	t.Parallel()
 	dir, other := t.TempDir(), t.TempDir()
 	for name, mode := range map[string]os.FileMode{filepath.Join(dir, "p"): 0o755, filepath.Join(other, "p"): 0o755, filepath.Join(dir, "q"): 0o644} {
@@ -111,17 +112,50 @@ func TestCandidates(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		env  []string
-		want []string
+		want string
 	}{
-		{"p", []string{path}, []string{dir + "/p", other + "/p"}},
-		{"p", []string{path, "PATH=" + other}, []string{other + "/p"}},
-		{"./p", []string{path}, []string{"./p"}},
-		{"q", []string{path}, []string{"/q: not found"}},
-		{"p", nil, []string{"/p: not found"}},
+		{"p", []string{path}, dir + "/p"},
+		{"p", []string{path, "PATH=" + other}, other + "/p"},
+		{"./p", []string{path}, "./p"},
+		{"q", []string{path}, "/proc/q: not found"},
+		{"p", nil, "/proc/p: not found"},
 	} {
-		if got := candidates(c.name, c.env); !slices.Equal(got, c.want) {
+		if got := find(c.name, c.env); got != c.want {
 			t.Errorf("%s in %v: %v", c.name, c.env, got)
 		}
+	}
+}
+
+// TestBlock wants what does not fit to be refused, and everything else to lie where execve looks for it.
+func TestBlock(t *testing.T) {
+	t.Parallel()
+	b, err := newBlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.close()
+	if err := b.fill("/bin/p", "/dir", []string{"p", "", "x y"}, []string{"A=1"}); err != nil {
+		t.Fatal(err)
+	}
+	text := func(at uintptr) string {
+		from := at - uintptr(unsafe.Pointer(unsafe.SliceData(b.memory)))
+		return unix.ByteSliceToString(b.memory[from:])
+	}
+	last := b.calls()
+	if text(last[callFolder].args[0]) != "/dir" || text(last[callExecute].args[0]) != "/bin/p" {
+		t.Errorf("%+v", last)
+	}
+	argv := b.memory[last[callExecute].args[1]-uintptr(unsafe.Pointer(unsafe.SliceData(b.memory))):]
+	for i, want := range []string{"p", "", "x y"} {
+		if got := text(uintptr(binary.NativeEndian.Uint64(argv[8*i:]))); got != want {
+			t.Errorf("argument %d is %q", i, got)
+		}
+	}
+	if end := binary.NativeEndian.Uint64(argv[24:]); end != 0 {
+		t.Errorf("the vector ends with %x", end)
+	}
+	if err := b.fill("/bin/p", "/", []string{strings.Repeat("x", blockSize)}, nil); !errors.Is(err, unix.E2BIG) {
+		t.Error(err)
 	}
 }
 

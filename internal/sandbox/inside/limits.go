@@ -35,6 +35,8 @@ const (
 	lowestFD = 16
 	// maxTerminals bounds how many pseudo terminals a step with a terminal may open.
 	maxTerminals = 64
+	// blockSize bounds what a step's arguments and environment may take together; the kernel allows less.
+	blockSize = 16 << 20
 	// maxCopyDepth bounds the depth of a tree that is copied in.
 	maxCopyDepth = 512
 )

@@ -45,9 +45,13 @@ type process struct {
 	control file
 	root    root
 	setup   wire.Setup
-	deny    []unix.SockFilter
-	notify  []unix.SockFilter
+	asking  []unix.SockFilter
+	plain   []unix.SockFilter
+	notify  bool   // the host is asked about connections
+	serial  byte   // of the last child
+	first   *child // sealed and looked at while the root was built; the first step takes it
 	caps    int    // the kernel's last capability
+	filters int    // on process 1 itself: those of the machine around
 	buffer  []byte // for contents on their way out
 }
 

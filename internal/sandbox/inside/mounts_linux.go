@@ -20,7 +20,7 @@ func openSources(mounts []wire.Mount) ([]int, error) {
 		}
 		fd, err := unix.Open(m.Source, unix.O_PATH|unix.O_CLOEXEC, 0)
 		if err != nil {
-			return nil, failed(fmt.Sprintf("open the source of %q", m.Target), err)
+			return nil, ofInput(failed(fmt.Sprintf("open the source of %q", m.Target), err))
 		}
 		var st unix.Stat_t
 		if err := unix.Fstat(fd, &st); err != nil {
@@ -100,6 +100,10 @@ func (r *root) readOnly(m wire.Mount, source int) (int, error) {
 func (r *root) overlay(m wire.Mount, source int) (int, error) {
 	if !r.opaque {
 		r.note("mount "+m.Target, "copied: tmpfs of this kernel keeps no user attributes, which overlays need")
+		return r.copied(m, source)
+	}
+	if m.Nested {
+		r.note("mount "+m.Target, "copied: other file systems are mounted below its source")
 		return r.copied(m, source)
 	}
 	upper, err := r.fresh("u", 0o755)
@@ -246,7 +250,7 @@ func (r *root) copied(m wire.Mount, source int) (int, error) {
 	defer unix.Close(from)
 	c := copier{reverse: m.Reverse}
 	if err := c.folder(from, to, m.Target, 0); err != nil {
-		return -1, err
+		return -1, ofInput(err)
 	}
 	return r.bindStore(name, mountSafe)
 }

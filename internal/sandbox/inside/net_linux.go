@@ -31,7 +31,7 @@ func (p *process) openListeners() error {
 		if err != nil {
 			return failed(fmt.Sprintf("listen on %q", address), err)
 		}
-		err = pass(wire.PassListener, fd)
+		err = pass(wire.PassListener, 0, fd)
 		unix.Close(fd)
 		if err != nil {
 			return failed("pass a listener", err)
@@ -64,6 +64,6 @@ func listen(address string) (int, error) {
 }
 
 // pass hands a descriptor to the host.
-func pass(what byte, fd int) error {
-	return unix.Sendmsg(wire.PassFD, []byte{what}, unix.UnixRights(fd), nil, 0)
+func pass(what, serial byte, fd int) error {
+	return unix.Sendmsg(wire.PassFD, []byte{what, serial}, unix.UnixRights(fd), nil, 0)
 }

@@ -19,10 +19,10 @@ func (p *process) prepare() (wire.Ready, error) {
 		return ready, fmt.Errorf("host speaks version %d, first process %d: rebuild the program", s.Version, wire.Version)
 	}
 	var err error
-	if p.deny, err = filters(s.Deny); err != nil {
+	if p.asking, err = filters(s.Asking); err != nil {
 		return ready, err
 	}
-	if p.notify, err = filters(s.Notify); err != nil {
+	if p.plain, err = filters(s.Plain); err != nil {
 		return ready, err
 	}
 	if ready.TimeNS, err = shiftClocks(s.Identity); err != nil {
@@ -54,7 +54,8 @@ func (p *process) prepare() (wire.Ready, error) {
 	if p.caps, err = findLastCapability(); err != nil {
 		return ready, err
 	}
-	ready.Checks, ready.Notify, err = p.selfCheck()
+	ready.Checks, err = p.selfCheck()
+	ready.Notify = p.notify
 	return ready, err
 }
 

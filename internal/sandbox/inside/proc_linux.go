@@ -108,7 +108,7 @@ func (r *root) makeProc(s *wire.Setup) error {
 		if _, err := strconv.Atoi(name); err == nil || slices.Contains(shownLinks, name) {
 			continue
 		}
-		if err := r.mask(proc, name, masks); err != nil {
+		if err := r.mask(proc, name, masks, files[name] != ""); err != nil {
 			return err
 		}
 	}
@@ -184,7 +184,7 @@ func (r *root) writeStore(name string, data []byte) error {
 }
 
 // mask covers one entry of /proc.
-func (r *root) mask(proc int, name, masks string) error {
+func (r *root) mask(proc int, name, masks string, made bool) error {
 	var st unix.Stat_t
 	if err := unix.Fstatat(proc, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return failed("look at /proc/"+name, err)
@@ -199,8 +199,7 @@ func (r *root) mask(proc int, name, masks string) error {
 	case unix.S_IFLNK:
 		return nil // a link has no contents of its own, and what it leads to is covered
 	default:
-		var have unix.Stat_t
-		if unix.Fstatat(r.store, masks+"/f/"+name, &have, 0) == nil {
+		if made {
 			cover = masks + "/f/" + name
 		}
 	}

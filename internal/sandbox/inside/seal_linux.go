@@ -23,67 +23,43 @@ const securebits = 0x01 | 0x02 | 0x04 | 0x08 | 0x20 | 0x40 | 0x80
 // addrNoRandomize is ADDR_NO_RANDOMIZE of personality(2).
 const addrNoRandomize = 0x0040000
 
-// spawn is one child to be forked.
-type spawn struct {
-	in, out, err   int // descriptors in process 1, all at least lowestFD
-	gate, report   int
-	notify         bool
-	terminal       bool
-	argv, env      []string
-	programs       []string // candidates for execve, most wanted first
-	dir            string
-	program, chdir int // index of the calls, for the explanation of a failure
-}
-
-// sealed lays out everything that a child does between fork and execve.
-func (p *process) sealed(c *spawn) *script {
+// sealed lays out everything that a child does between fork and the wait for the word to go.
+func (p *process) sealed(k *child) *script {
 	s := &script{report: reportFD}
-	p.descriptors(s, c)
+	p.descriptors(s, k)
 	p.character(s)
 	p.powerless(s)
-	if c.notify {
-		installFilter(s, p.notify, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER|waitKillable()).expectEqual(notifyFD)
-		passNotify(s)
+	if k.notify {
+		installFilter(s, p.asking, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER|waitKillable()).expectEqual(notifyFD)
+		passNotify(s, k.serial)
 		s.add("close the listener", unix.SYS_CLOSE, notifyFD)
+	} else {
+		installFilter(s, p.plain, 0)
 	}
 	s.add("close the socket", unix.SYS_CLOSE, passFD)
-	byteOf := s.bytes([]byte{'w'})
-	s.add("report", unix.SYS_WRITE, reportFD, byteOf, 1).expectEqual(1)
-	s.add("wait for the word to go", unix.SYS_READ, goFD, byteOf, 1).expectEqual(1)
-	if len(c.programs) == 0 {
-		s.add("leave", unix.SYS_EXIT_GROUP, 0)
-		return s
-	}
-	c.chdir = len(s.calls)
-	s.add("enter the working folder", unix.SYS_CHDIR, s.text(c.dir))
-	s.add("unblock signals", unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, s.bytes(make([]byte, 8)), 0, 8)
-	argv, env := s.texts(c.argv), s.texts(c.env)
-	c.program = len(s.calls)
-	for i, program := range c.programs {
-		call := s.add("execute", unix.SYS_EXECVE, s.text(program), argv, env)
-		if i < len(c.programs)-1 {
-			call.expect = mayFail
-		}
-	}
+	word := s.bytes([]byte{'w'})
+	s.add("report", unix.SYS_WRITE, reportFD, word, 1).expectEqual(1)
+	s.add("wait for the word to go", unix.SYS_READ, goFD, word, 1).expectEqual(1)
 	return s
 }
 
 func (c *call) expectEqual(value uintptr) { c.expect, c.want = mustEqual, value }
 
 // descriptors gives the child its own session and exactly the descriptors named above.
-func (p *process) descriptors(s *script, c *spawn) {
+func (p *process) descriptors(s *script, k *child) {
+	reset := s.bytes(make([]byte, 32))
 	for number := 1; number <= signals; number++ { // no handler of this program may run in the child
-		s.add("reset a signal", unix.SYS_RT_SIGACTION, uintptr(number), s.bytes(make([]byte, 32)), 0, 8).expect = mayFail
+		s.add("reset a signal", unix.SYS_RT_SIGACTION, uintptr(number), reset, 0, 8).expect = mayFail
 	}
 	s.add("start a session", unix.SYS_SETSID)
-	for number, fd := range []int{c.in, c.out, c.err} {
+	for number, fd := range []file{k.in, k.out, k.out} {
 		s.add("place a descriptor", unix.SYS_DUP3, uintptr(fd), uintptr(number), 0)
 	}
-	s.add("place the gate", unix.SYS_DUP3, uintptr(c.gate), goFD, unix.O_CLOEXEC)
-	s.add("place the report", unix.SYS_DUP3, wire.PassFD, passFD, unix.O_CLOEXEC)
-	s.add("place the socket", unix.SYS_DUP3, uintptr(c.report), reportFD, unix.O_CLOEXEC)
+	s.add("place the socket", unix.SYS_DUP3, wire.PassFD, passFD, unix.O_CLOEXEC)
+	s.add("place the gate", unix.SYS_DUP3, uintptr(k.gateIn), goFD, unix.O_CLOEXEC)
+	s.add("place the report", unix.SYS_DUP3, uintptr(k.reportOut), reportFD, unix.O_CLOEXEC)
 	s.add("close what is left", unix.SYS_CLOSE_RANGE, passFD+1, uintptr(^uint32(0)), 0)
-	if c.terminal {
+	if k.terminal {
 		s.add("take the terminal", unix.SYS_IOCTL, 0, unix.TIOCSCTTY, 0)
 	}
 }
@@ -133,7 +109,6 @@ func (p *process) powerless(s *script) {
 	// Process 1 has to look at the child, which it cannot while the child shares process 1's own protection. Nobody
 	// else is there yet.
 	s.add("be visible", unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 1)
-	installFilter(s, p.deny, 0)
 }
 
 const seccompSetModeFilter = 1
@@ -154,14 +129,14 @@ func waitKillable() uintptr {
 }
 
 // passNotify hands the filter's listener to the host.
-func passNotify(s *script) {
+func passNotify(s *script, serial byte) {
 	rights := unix.UnixRights(notifyFD)
-	vector := &unix.Iovec{Base: unsafe.SliceData([]byte{wire.PassNotify})}
-	vector.SetLen(1)
+	vector := &unix.Iovec{Base: unsafe.SliceData([]byte{wire.PassNotify, serial})}
+	vector.SetLen(2)
 	s.keep = append(s.keep, vector)
 	message := &unix.Msghdr{Iov: vector, Control: unsafe.SliceData(rights)}
 	message.SetIovlen(1)
 	message.SetControllen(len(rights))
 	s.bytes(rights)
-	s.add("pass the listener", unix.SYS_SENDMSG, passFD, pointer(s, message), 0).expectEqual(1)
+	s.add("pass the listener", unix.SYS_SENDMSG, passFD, pointer(s, message), 0).expectEqual(2)
 }

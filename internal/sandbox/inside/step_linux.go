@@ -1,135 +1,15 @@
 package inside
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"path"
-	"slices"
-	"strconv"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/glassbuild/glassbuild/internal/sandbox/wire"
 )
-
-// child is a forked process that waits for the word to go.
-type child struct {
-	pid    int
-	gate   file     // a byte here lets it execute
-	report file     // what it says before that
-	names  []string // of its calls
-	spawn  *spawn
-}
-
-// launch forks a sealed child and waits until it is ready to execute.
-func (p *process) launch(c *spawn) (*child, error) {
-	gateIn, gate, err := pipe()
-	if err != nil {
-		return nil, err
-	}
-	defer gateIn.close()
-	report, reportOut, err := pipe()
-	if err != nil {
-		gate.close()
-		return nil, err
-	}
-	c.gate, c.report = int(gateIn), int(reportOut)
-	s := p.sealed(c)
-	pid, err := s.fork()
-	reportOut.close()
-	k := &child{pid: pid, gate: gate, report: report, names: s.names, spawn: c}
-	if err != nil {
-		k.close()
-		return nil, failed("fork", err)
-	}
-	if err := k.ready(); err != nil {
-		k.abandon()
-		return nil, err
-	}
-	return k, nil
-}
-
-func (k *child) close() {
-	k.gate.close()
-	k.report.close()
-}
-
-// abandon ends a child that must not execute.
-func (k *child) abandon() {
-	k.close()
-	_ = unix.Kill(k.pid, unix.SIGKILL)
-	_, _ = wait4(k.pid, nil, 0, nil)
-}
-
-// ready waits for the child's word that everything up to execve worked.
-func (k *child) ready() error {
-	var word [1]byte
-	n, err := k.report.Read(word[:])
-	if err != nil || n != 1 {
-		return errors.New("the step's process ended before it was sealed")
-	}
-	if word[0] == 'w' {
-		return nil
-	}
-	rest := make([]byte, 15)
-	n, _ = k.report.Read(rest)
-	return k.explain(append(word[:], rest[:n]...))
-}
-
-// run lets the child execute and returns once it has.
-func (k *child) run() error {
-	if _, err := k.gate.Write([]byte{1}); err != nil {
-		return failed("start the step", err)
-	}
-	var report [16]byte
-	if n, _ := k.report.Read(report[:]); n > 0 {
-		return k.explain(report[:n])
-	}
-	return nil
-}
-
-// explain turns a failure report into an error.
-func (k *child) explain(report []byte) error {
-	if len(report) != 16 {
-		return errors.New("the step's process sent half a report")
-	}
-	index := binary.NativeEndian.Uint64(report)
-	errno := syscall.Errno(binary.NativeEndian.Uint64(report[8:]))
-	if index >= uint64(len(k.names)) {
-		return errors.New("the step's process sent a wrong report")
-	}
-	switch c := k.spawn; {
-	case len(c.programs) > 0 && int(index) >= c.program:
-		return &trouble{what: strconv.Quote(c.argv[0]), err: errno, blame: true, missing: errno == unix.ENOENT}
-	case len(c.programs) > 0 && int(index) == c.chdir:
-		return &trouble{what: strconv.Quote(c.dir), err: errno, blame: true, missing: errno == unix.ENOENT}
-	}
-	return failed(k.names[index], errno)
-}
-
-// pipe makes a pipe with descriptors that no step's own numbers collide with.
-func pipe() (r, w file, err error) {
-	var fds [2]int
-	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
-		return -1, -1, failed("make a pipe", err)
-	}
-	for i := range fds {
-		if fds[i], err = raised(fds[i]); err != nil {
-			return -1, -1, err
-		}
-	}
-	return file(fds[0]), file(fds[1]), nil
-}
-
-// raised moves a descriptor to a number of at least lowestFD.
-func raised(fd int) (int, error) {
-	defer unix.Close(fd)
-	high, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, lowestFD)
-	return high, failed("move a descriptor", err)
-}
 
 // run runs one step and reports how it ended.
 func (p *process) run(step wire.Step) error {
@@ -144,36 +24,19 @@ func (p *process) step(step wire.Step) (*wire.Exited, error) {
 	if len(step.Argv) == 0 {
 		return nil, errors.New("no program")
 	}
-	c := &spawn{argv: step.Argv, env: step.Env, dir: step.Dir, terminal: step.Terminal, notify: len(p.notify) > 0}
-	if c.dir == "" {
-		c.dir = "/"
+	if step.Dir == "" {
+		step.Dir = "/"
 	}
-	c.programs = candidates(step.Argv[0], step.Env)
-	closeStreams, err := p.streams(c, step)
+	k, err := p.child(step)
 	if err != nil {
 		return nil, err
 	}
-	defer closeStreams()
-	k, err := p.launch(c)
-	if err != nil {
-		return nil, err
-	}
-	checks, err := inspect(k.pid, c.terminal)
-	if err == nil {
-		err = firstBroken(checks)
-	}
-	if err != nil {
+	if err := p.release(k, &step); err != nil {
 		k.abandon()
 		return nil, err
 	}
-	sacrifice(k.pid)
-	if err := wire.WriteJSON(p.control, wire.KindStarted, struct{}{}); err != nil {
-		k.abandon()
-		return nil, err
-	}
-	started := k.run()
+	started := k.run(&step)
 	k.close()
-	closeStreams()
 	exited := p.attend(k.pid)
 	if started != nil {
 		return nil, started
@@ -181,36 +44,83 @@ func (p *process) step(step wire.Step) (*wire.Exited, error) {
 	return exited, nil
 }
 
-// candidates returns the paths under which a program may be found, as execvp(3) looks for them.
-func candidates(name string, env []string) []string {
-	if strings.Contains(name, "/") {
-		return []string{name}
+// child returns a sealed child that was looked at: the one that was made with the root, or a new one.
+func (p *process) child(step wire.Step) (*child, error) {
+	k := p.first
+	p.first = nil
+	if k != nil && !step.Terminal {
+		return k, nil
 	}
-	var out []string
+	if k != nil {
+		k.abandon()
+	}
+	open := p.openLog
+	if step.Terminal {
+		open = func() (*child, error) { return p.openTerminal(step) }
+	}
+	k, err := open()
+	if err != nil {
+		return nil, err
+	}
+	k.notify = p.notify
+	if err := p.launch(k); err != nil {
+		return nil, err
+	}
+	checks, err := p.inspect(k.pid, k.terminal)
+	if err == nil {
+		err = firstBroken(checks)
+	}
+	if err != nil {
+		k.abandon()
+		return nil, err
+	}
+	return k, nil
+}
+
+// release writes down what a child is to execute and tells the host that it is about to.
+func (p *process) release(k *child, step *wire.Step) error {
+	if err := k.block.fill(find(step.Argv[0], step.Env), step.Dir, step.Argv, step.Env); err != nil {
+		return err
+	}
+	sacrifice(k.pid)
+	what := byte(wire.PassLog)
+	if k.terminal {
+		what = wire.PassTerminal
+	}
+	if err := pass(what, k.serial, int(k.host)); err != nil {
+		return failed("pass the log", err)
+	}
+	return wire.WriteJSON(p.control, wire.KindStarted, wire.Started{Serial: k.serial})
+}
+
+// find returns the path of a program, as execvp(3) looks for it: the first one in PATH that may be executed. What is
+// not found is returned as a path that does not exist, so that execve says ENOENT.
+func find(name string, env []string) string {
+	if strings.Contains(name, "/") {
+		return name
+	}
 	for i := len(env) - 1; i >= 0; i-- {
 		value, ok := strings.CutPrefix(env[i], "PATH=")
 		if !ok {
 			continue
 		}
 		for dir := range strings.SplitSeq(value, ":") {
-			file := path.Join(dir, name)
-			if path.IsAbs(dir) && unix.Access(file, unix.X_OK) == nil && !slices.Contains(out, file) {
-				out = append(out, file)
+			if path.IsAbs(dir) && executable(path.Join(dir, name)) {
+				return path.Join(dir, name)
 			}
 		}
 		break
 	}
-	if len(out) == 0 {
-		return []string{"/" + name + ": not found"} // execve says ENOENT, and so the report does
-	}
-	return out
+	return "/proc/" + name + ": not found"
 }
 
-// streams opens what the step reads and writes, and hands the host the other end.
-func (p *process) streams(c *spawn, step wire.Step) (func(), error) {
-	if step.Terminal {
-		return p.terminal(c, step)
-	}
+func executable(file string) bool {
+	var st unix.Stat_t
+	return unix.Stat(file, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && st.Mode&0o111 != 0
+}
+
+// openLog opens what a step without a terminal reads and writes.
+func (p *process) openLog() (*child, error) {
 	null, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, failed("open /dev/null", err)
@@ -220,21 +130,10 @@ func (p *process) streams(c *spawn, step wire.Step) (func(), error) {
 	}
 	r, w, err := pipe()
 	if err != nil {
+		unix.Close(null)
 		return nil, err
 	}
-	defer r.close()
-	if err := pass(wire.PassLog, int(r)); err != nil {
-		return nil, failed("pass the log", err)
-	}
-	c.in, c.out, c.err = null, int(w), int(w)
-	done := false
-	return func() {
-		if !done {
-			done = true
-			unix.Close(null)
-			w.close()
-		}
-	}, nil
+	return &child{in: file(null), out: w, host: r}, nil
 }
 
 // sacrifice makes the kernel prefer a step to process 1 when memory runs out. It may not work, then nothing is lost.

@@ -6,8 +6,8 @@ import (
 	"github.com/glassbuild/glassbuild/internal/sandbox/wire"
 )
 
-// terminal makes a pseudo terminal inside the sandbox and hands its master to the host.
-func (p *process) terminal(c *spawn, step wire.Step) (func(), error) {
+// openTerminal makes a pseudo terminal inside the sandbox, for a step that wants one.
+func (p *process) openTerminal(step wire.Step) (*child, error) {
 	if err := makeTerminals(); err != nil {
 		return nil, err
 	}
@@ -15,32 +15,35 @@ func (p *process) terminal(c *spawn, step wire.Step) (func(), error) {
 	if err != nil {
 		return nil, failed("open a terminal", err)
 	}
-	defer unix.Close(master)
+	k := &child{in: -1, out: -1, host: file(master), terminal: true}
+	if err := k.openSlave(step); err != nil {
+		k.close()
+		return nil, err
+	}
+	return k, nil
+}
+
+// openSlave opens the step's side of the terminal through the master, not by a path (TIOCGPTPEER).
+func (k *child) openSlave(step wire.Step) error {
+	master := int(k.host)
 	if err := unix.IoctlSetPointerInt(master, unix.TIOCSPTLCK, 0); err != nil {
-		return nil, failed("unlock the terminal", err)
+		return failed("unlock the terminal", err)
 	}
 	size := &unix.Winsize{Row: step.Rows, Col: step.Columns}
 	if err := unix.IoctlSetWinsize(master, unix.TIOCSWINSZ, size); err != nil {
-		return nil, failed("size the terminal", err)
+		return failed("size the terminal", err)
 	}
-	fd, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(master), unix.TIOCGPTPEER, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)
-	if errno != 0 {
-		return nil, failed("open the terminal's other side", errno)
-	}
-	slave, err := raised(int(fd))
-	if err != nil {
-		return nil, err
-	}
-	if err := pass(wire.PassTerminal, master); err != nil {
-		unix.Close(slave)
-		return nil, failed("pass the terminal", err)
-	}
-	c.in, c.out, c.err = slave, slave, slave
-	done := false
-	return func() {
-		if !done {
-			done = true
-			unix.Close(slave)
+	const flags = unix.O_RDWR | unix.O_NOCTTY | unix.O_CLOEXEC
+	for _, side := range []*file{&k.in, &k.out} {
+		fd, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(master), unix.TIOCGPTPEER, flags)
+		if errno != 0 {
+			return failed("open the terminal's other side", errno)
 		}
-	}, nil
+		high, err := raised(int(fd))
+		if err != nil {
+			return err
+		}
+		*side = file(high)
+	}
+	return nil
 }

@@ -11,8 +11,8 @@ type Setup struct {
 	Budget   int64  // bytes that everything writable may hold together
 	Memory   int64  // what /proc/meminfo says
 	Listen   []string
-	Deny     []byte // seccomp program: what is refused outright
-	Notify   []byte // seccomp program: what the host is asked about
+	Asking   []byte // seccomp program that asks the host about connections
+	Plain    []byte // seccomp program for machines where it cannot be asked
 	Rlimits  []Rlimit
 	Watch    Watch
 }
@@ -90,6 +90,9 @@ type Step struct {
 	Rows      uint16
 	Columns   uint16
 }
+
+// Started says that a step's process is sealed and about to execute. Its descriptors carry Serial.
+type Started struct{ Serial byte }
 
 // Signal asks for a signal to every process of the step.
 type Signal struct{ Number int }

@@ -13,7 +13,7 @@ import (
 )
 
 // Version changes whenever host and first process of different builds could misunderstand each other.
-const Version = 1
+const Version = 2
 
 // Names under which the static program is called, and the descriptors that it is handed.
 const (
@@ -45,7 +45,8 @@ const (
 	KindFault   Kind = '!'
 )
 
-// Names of what is passed over PassFD.
+// Names of what is passed over PassFD: the first of two bytes that come with a descriptor. The second one is the serial
+// number of the step's process, 0 for what belongs to none.
 const (
 	PassListener = 'l'
 	PassLog      = 'p'
