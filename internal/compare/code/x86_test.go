@@ -43,6 +43,10 @@ func TestDecodeAgreesWithDisassembler(t *testing.T) {
 				continue
 			}
 			want, err := x86asm.Decode(b[at:], 64)
+			if want.Op == 0 {
+				at += in.size // a prefix that it knows and an instruction that it does not
+				continue
+			}
 			if err == nil && want.Len != in.size {
 				t.Fatalf("%s+%#x: % x: %d bytes, disassembler says %d (%v)", f.name, at, b[at:min(len(b), at+15)], in.size, want.Len, want)
 			}
