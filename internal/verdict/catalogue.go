@@ -16,6 +16,9 @@ const (
 	CheckReachable    = "source.reachable"
 	CheckSignature    = "source.signature"
 	CheckTag          = "source.tag"
+	CheckRange        = "source.range"
+	CheckPaths        = "source.paths"
+	CheckMovedTags    = "source.moved-tags"
 	CheckTree         = "source.tree"
 	CheckRecipe       = "recipe.settings"
 	CheckContradicts  = "recipe.contradiction"
@@ -39,6 +42,9 @@ var catalogue = []entry{
 	{CheckReachable, "a branch or tag reaches the commit", sourceReachable},
 	{CheckSignature, "who signed the commit", sourceSignature},
 	{CheckTag, "a tag at the commit, where the policy demands one", sourceTag},
+	{CheckRange, "who signed every commit since an accepted one", sourceRange},
+	{CheckPaths, "who touched paths that need more", sourcePaths},
+	{CheckMovedTags, "tags point where they pointed before", sourceMovedTags},
 	{CheckTree, "the tree was exported as the commit holds it", sourceTree},
 	{CheckRecipe, "nothing in the recipe was decided by the artefact alone", recipeSettings},
 	{CheckContradicts, "the artefact does not contradict the commit", recipeContradiction},
@@ -55,9 +61,9 @@ var catalogue = []entry{
 	{checkComplete, "the run came to its end", runComplete},
 }
 
-// known tells whether id is a check of the catalogue.
-func known(id string) bool {
-	for _, e := range catalogue {
+// known tells whether id is a check of list.
+func known(list []entry, id string) bool {
+	for _, e := range list {
 		if e.id == id {
 			return true
 		}

@@ -170,6 +170,9 @@ func describeSignature(s Signature) string {
 	if s.Signer != "" {
 		text += ", " + fault.Quote(s.Signer)
 	}
+	if s.Platform {
+		text += " (a platform key: it proves the forge, not the author)"
+	}
 	if s.Key != "" {
 		text += ", key " + fault.Quote(s.Key)
 	}

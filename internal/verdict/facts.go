@@ -59,7 +59,10 @@ type Source struct {
 	Time        int64       `json:"time"` // committer time, seconds since the epoch
 	Refs        []string    `json:"refs"` // branches and tags from which it is reachable
 	Signature   Signature   `json:"signature"`
-	Tags        []Tag       `json:"tags,omitempty"` // tags that point at the commit
+	Tags        []Tag       `json:"tags,omitempty"`        // tags that point at the commit
+	Range       *Range      `json:"range,omitempty"`       // nil: no earlier commit was named
+	Paths       []PathTouch `json:"paths,omitempty"`       // one for each rule of the policy
+	History     *TagHistory `json:"tag-history,omitempty"` // nil: no record of earlier tags was given
 	Submodules  []Submodule `json:"submodules,omitempty"`
 	Attributes  string      `json:"attributes"` // raw, checkout or archive
 	Transformed []Change    `json:"transformed,omitempty"`
@@ -71,11 +74,12 @@ type Source struct {
 
 // Signature is one judged signature.
 type Signature struct {
-	Status string `json:"status"` // good, good-untrusted, …; "" was not looked at
-	Kind   string `json:"kind,omitempty"`
-	Signer string `json:"signer,omitempty"` // principal of the policy
-	Key    string `json:"key,omitempty"`    // fingerprint
-	Detail string `json:"detail,omitempty"`
+	Status   string `json:"status"` // good, good-untrusted, …; "" was not looked at
+	Kind     string `json:"kind,omitempty"`
+	Signer   string `json:"signer,omitempty"`   // principal of the policy
+	Platform bool   `json:"platform,omitempty"` // a forge's own key: it proves the forge, not the author
+	Key      string `json:"key,omitempty"`      // fingerprint
+	Detail   string `json:"detail,omitempty"`
 }
 
 // Tag is a tag at the commit.
@@ -110,10 +114,11 @@ type Finding struct {
 
 // Opaque is a file that a person cannot read.
 type Opaque struct {
-	Path   string `json:"path"`
-	Kind   string `json:"kind"`
-	Size   int64  `json:"size"`
-	SHA256 string `json:"sha256"`
+	Path    string `json:"path"`
+	Kind    string `json:"kind"`
+	Size    int64  `json:"size"`
+	SHA256  string `json:"sha256"`
+	Touched string `json:"last-touched,omitempty"` // commit that gave it this content, where it was looked for
 }
 
 // Recipe says how the commit becomes what is shipped.

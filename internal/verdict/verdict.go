@@ -109,20 +109,20 @@ func Decide(f Facts, p *policy.Policy) Verdict {
 	v.Policy = PolicyRef{Name: p.Name, SHA256: p.SHA256}
 	v.Exceptions = exceptions(f, p)
 	for _, e := range catalogue {
-		v.Checks = append(v.Checks, judge(e, f, p))
+		v.Checks = append(v.Checks, judge(catalogue, e, f, p))
 	}
-	v.Result = worst(v.Checks)
+	v.Result = worst(v.Checks, catalogue)
 	v.Unsignable = unsignable(v, f)
 	v.Summary = summary(v)
 	return v
 }
 
-// judge runs one check. A problem that a step reported for it overrides what the facts say, unless they are worse.
-func judge(e entry, f Facts, p *policy.Policy) Check {
+// judge runs one check of list. A problem that a step reported for it overrides what the facts say, unless they are worse.
+func judge(list []entry, e entry, f Facts, p *policy.Policy) Check {
 	c := e.check(f, p)
 	c.ID = e.id
 	for _, pr := range f.Problems {
-		if pr.Check != e.id && !(e.id == checkComplete && !known(pr.Check)) {
+		if pr.Check != e.id && !(e.id == checkComplete && !known(list, pr.Check)) {
 			continue
 		}
 		st := StatusFailed
@@ -153,8 +153,8 @@ func rank(s Status) int {
 }
 
 // worst gives the result: passed only if there are checks and every one of them is passed or merely reported.
-func worst(checks []Check) Result {
-	if len(checks) != len(catalogue) || len(checks) == 0 {
+func worst(checks []Check, list []entry) Result {
+	if len(checks) != len(list) || len(checks) == 0 {
 		return Failed
 	}
 	top, passed := 0, 0
