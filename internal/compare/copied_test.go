@@ -181,6 +181,15 @@ func TestCopiedExecutableIsKnownWhenStripped(t *testing.T) {
 	if got := copied(t, broken, input{"prebuilt", compare.FromFetch, a}); len(got) != 1 || got[0].How != compare.SameLoaded {
 		t.Errorf("broken section table: %+v", got)
 	}
+	// Nor does one that nothing refers to any more; Go's linker puts it into the first segment.
+	cut := bytes.Clone(a)
+	clear(cut[0x28:0x30])
+	clear(cut[0x3a:0x40])
+	for _, c := range [][2][]byte{{a, cut}, {cut, a}} {
+		if got := copied(t, c[0], input{"prebuilt", compare.FromFetch, c[1]}); len(got) != 1 || got[0].How != compare.SameLoaded {
+			t.Errorf("section table left behind: %+v", got)
+		}
+	}
 	another := read(t, goBuild(t, strings.Replace(smallProgram, "os.Stdout.WriteString(\"hello\")", "println(os.Args[0])", 1), "-trimpath"))
 	if got := copied(t, another, input{"prebuilt", compare.FromFetch, a}); len(got) != 0 {
 		t.Errorf("another program: %+v", got)

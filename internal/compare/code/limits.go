@@ -5,6 +5,7 @@ const (
 	maxSlices   = 32       // slices of a fat Mach-O
 	maxHashed   = 4        // times the size of the file that segments may add up to
 	minText     = 4 << 10  // bytes of machine code below which equal code proves nothing
+	headerPage  = 4 << 10  // bytes at the start of a larger first segment that hold headers only, or may
 	headerArea  = 16 << 10 // bytes at the start of an ELF file in which header tables are left out of account
 	hashBuffer  = 64 << 10 //
 )

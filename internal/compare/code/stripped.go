@@ -171,6 +171,10 @@ func elfDigests(r io.ReaderAt, size int64) []Digest {
 			label:   fmt.Sprintf("%x %x %x", p.Vaddr, p.Memsz, uint32(p.Flags)),
 			content: p.ReaderAt, size: int64(p.Filesz), machine: p.Flags&elf.PF_X != 0,
 		}
+		if p.Off == 0 && p.Filesz >= 2*headerPage {
+			// A section table may be left behind where Go's linker puts it, with nothing in the ELF header that says so.
+			q.masked = append(q.masked, [2]int64{0, headerPage})
+		}
 		for _, m := range masks {
 			q.masked = append(q.masked, [2]int64{m[0] - int64(p.Off), m[1] - int64(p.Off)})
 		}
