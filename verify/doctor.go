@@ -47,5 +47,5 @@ func goFinding(ctx context.Context) Finding {
 	if err != nil {
 		return Finding{Name: "go configuration", Detail: err.Error(), Remedy: fault.HintOf(err)}
 	}
-	return Finding{Name: "go configuration", OK: true, Detail: "modules come from GOPROXY=" + env.GOPROXY}
+	return Finding{Name: "go configuration", OK: true, Detail: "modules come from GOPROXY=" + env.Proxies()}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -45,10 +46,11 @@ Exit codes: 0 the runs agree, 3 they do not or the build failed, 4 wrong flags o
 			if err != nil {
 				return err
 			}
+			var b strings.Builder
 			for _, o := range res.Outputs {
-				fmt.Fprintf(a.out, "%s  %s\n", o.SHA256, fault.Quote(o.Name))
+				fmt.Fprintf(&b, "%s  %s\n", o.SHA256, fault.Quote(o.Name))
 			}
-			return nil
+			return a.write("", []byte(b.String()))
 		},
 	}
 	f.register(c)

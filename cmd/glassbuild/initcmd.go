@@ -21,6 +21,11 @@ each line. Nothing of the vendor's is run.`,
 		Example: `  glassbuild init --from ./tool --repo ./source --output glassbuild.toml`,
 		Args:    exactly(0, ""),
 		RunE: func(c *cobra.Command, _ []string) error {
+			if output != "-" {
+				if err := placeFor(output); err != nil {
+					return err
+				}
+			}
 			p := newProgress(a.err)
 			res, err := verify.Init(c.Context(), verify.InitRequest{From: from, Repository: repo, Commit: commit, Progress: p.Step})
 			p.Close()

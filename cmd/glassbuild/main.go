@@ -34,10 +34,28 @@ func run(args []string, stdout, stderr io.Writer) int {
 	a := &app{out: stdout, err: stderr}
 	root := a.command()
 	root.SetArgs(args)
-	root.SetOut(stdout)
+	out := &lastingError{w: stdout}
+	root.SetOut(out)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
+	if out.err != nil {
+		err = fault.Inconclusivef("stdout", "not written: %w", bare(out.err))
+	}
 	return a.exit(ctx, err)
+}
+
+// lastingError remembers that a write failed, for whoever prints without looking, such as cobra's help.
+type lastingError struct {
+	w   io.Writer
+	err error
+}
+
+func (l *lastingError) Write(p []byte) (int, error) {
+	n, err := l.w.Write(p)
+	if err != nil && l.err == nil {
+		l.err = err
+	}
+	return n, err
 }
 
 // app is what the commands share: where they print, and the exit code of a command that ended with a result.
@@ -62,8 +80,24 @@ func (a *app) command() *cobra.Command {
 		return fault.Usagef(c.CommandPath(), "%w", err).WithHint("%s --help lists the flags", c.CommandPath())
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetHelpCommand(helpCommand(root))
 	root.AddCommand(a.verifyCommand(), a.buildCommand(), a.initCommand(), a.policyCommand(), a.doctorCommand())
 	return root
+}
+
+// helpCommand is cobra's own but for its answer to a name that it does not know: that is an error.
+func helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [command]",
+		Short: "Explain a command",
+		RunE: func(_ *cobra.Command, args []string) error {
+			c, rest, err := root.Find(args)
+			if err != nil || c == nil || len(rest) > 0 {
+				return fault.Usagef("help", "unknown command %s", fault.Quote(strings.Join(args, " "))).WithHint("glassbuild --help lists the commands")
+			}
+			return c.Help()
+		},
+	}
 }
 
 const longHelp = `glassbuild takes a shipped artefact and a git commit, rebuilds the commit in a sealed sandbox,
@@ -80,7 +114,7 @@ func (a *app) exit(ctx context.Context, err error) int {
 	if err == nil {
 		return a.code
 	}
-	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+	if ctx.Err() != nil { // whatever broke first, it broke because of that
 		fmt.Fprintln(a.err, "glassbuild: interrupted")
 		return verdict.ExitInterrupted
 	}
@@ -125,6 +159,8 @@ func interruptible() (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ch := make(chan os.Signal, 2)
 	signal.Notify(ch, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	// A reader that went away is an error of the write, not the end of a process that has a sandbox to close.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	go func() {
 		<-ch
 		cancel()

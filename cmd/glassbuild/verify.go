@@ -47,6 +47,9 @@ first line of the report then says so.`,
 			if format != "text" && format != "json" {
 				return fault.Usagef("--format", "%q is not one of text, json", format)
 			}
+			if err := placeFor(output); err != nil {
+				return err
+			}
 			p := newProgress(a.err)
 			req := verify.Request{
 				Artefact: args[0], Member: member, Repository: f.repo, Commit: f.commit, RecipeFile: f.recipe, PolicyFile: policyFile,
@@ -110,7 +113,7 @@ func (a *app) verdict(res *verify.Result, format, output string) error {
 func (a *app) write(path string, data []byte) error {
 	if path == "" {
 		if _, err := a.out.Write(data); err != nil {
-			return fault.Inconclusivef("stdout", "report not written: %w", err)
+			return fault.Inconclusivef("stdout", "report not written: %w", bare(err))
 		}
 		return nil
 	}
@@ -129,11 +132,29 @@ func exactly(n int, what string) cobra.PositionalArgs {
 	}
 }
 
-// writeFile replaces path by a rename, so that a reader sees the old report or the new one.
+// placeFor refuses a report file that cannot be written, before anything is done for it.
+func placeFor(path string) error {
+	if path == "" {
+		return nil
+	}
+	if st, err := os.Stat(path); err == nil && st.IsDir() {
+		return fault.Usagef(fault.Quote(path), "is a folder, not a file to write a report to")
+	}
+	if _, err := os.Stat(dirOf(path)); err != nil {
+		return fault.Usagef(fault.Quote(path), "cannot be written: %w", bare(err))
+	}
+	return nil
+}
+
+// writeFile replaces path by a rename, so that a reader sees the old report or the new one. What is no plain file, such
+// as /dev/stdout, a pipe or /dev/null, is written to and never replaced.
 func writeFile(path string, data []byte) error {
+	if st, err := os.Stat(path); err == nil && !st.Mode().IsRegular() && !st.IsDir() {
+		return writeInto(path, data)
+	}
 	f, err := os.CreateTemp(dirOf(path), ".glassbuild-*")
 	if err != nil {
-		return fault.Inconclusivef(fault.Quote(path), "cannot be written: %w", bare(err))
+		return unwritten(path, err)
 	}
 	defer os.Remove(f.Name())
 	_, err = f.Write(data)
@@ -146,8 +167,24 @@ func writeFile(path string, data []byte) error {
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}
-	if err != nil {
-		return fault.Inconclusivef(fault.Quote(path), "cannot be written: %w", bare(err)).WithHint("is there space, and may you write there?")
+	return unwritten(path, err)
+}
+
+// writeInto writes to a device or a pipe.
+func writeInto(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err == nil {
+		_, err = f.Write(data)
+		if cerr := f.Close(); err == nil {
+			err = cerr
+		}
 	}
-	return nil
+	return unwritten(path, err)
+}
+
+func unwritten(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fault.Inconclusivef(fault.Quote(path), "cannot be written: %w", bare(err)).WithHint("is there space, and may you write there?")
 }

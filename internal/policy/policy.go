@@ -10,6 +10,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -119,16 +120,11 @@ func Load(path string, now time.Time) (*Policy, error) {
 		return nil, fault.Usagef(fault.Quote(path), "cannot be read: %w", pathless(err)).WithHint("--policy takes a policy file; glassbuild policy prints one to start from")
 	}
 	defer f.Close()
-	data := make([]byte, tomlfile.MaxBytes+1)
-	n := 0
-	for n < len(data) {
-		m, err := f.Read(data[n:])
-		n += m
-		if err != nil {
-			break
-		}
+	data, err := io.ReadAll(io.LimitReader(f, tomlfile.MaxBytes+1))
+	if err != nil { // half a policy demands less than the whole one
+		return nil, fault.Usagef(fault.Quote(path), "cannot be read: %w", pathless(err))
 	}
-	return parse(path, data[:n], now)
+	return parse(path, data, now)
 }
 
 func pathless(err error) error {

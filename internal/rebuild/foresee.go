@@ -24,7 +24,7 @@ func Foresee(ctx context.Context, req Request) (Estimate, error) {
 	r := req.Recipe
 	from := "nowhere: the Go configuration names no proxy"
 	if env, err := gomod.LoadEnv(ctx); err == nil && env.GOPROXY != "" {
-		from = env.GOPROXY
+		from = env.Proxies()
 	}
 	disk := int64(0)
 	if r.Builder.Go != "" {

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/remote"
 )
 
 // Env is the part of a Go configuration that says where modules come from and who vouches for them.
@@ -193,4 +194,26 @@ func (e Env) PlainHTTP() []string {
 		}
 	}
 	return hosts
+}
+
+// Proxies is GOPROXY for people: without the credentials that an address may hold.
+func (e Env) Proxies() string {
+	var b strings.Builder
+	for rest := e.GOPROXY; rest != ""; {
+		i := strings.IndexAny(rest, ",|")
+		if i < 0 {
+			i = len(rest)
+		}
+		if entry := strings.TrimSpace(rest[:i]); strings.Contains(entry, "://") {
+			b.WriteString(remote.Redact(entry))
+		} else {
+			b.WriteString(fault.Quote(entry))
+		}
+		if i < len(rest) {
+			b.WriteByte(rest[i])
+			i++
+		}
+		rest = rest[i:]
+	}
+	return b.String()
 }

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/glassbuild/glassbuild/verify"
+)
+
+// TestMain lets this test binary be the program: whatever it is started as decides, see testscript.Main.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"glassbuild": main})
+}
+
+// TestScripts runs the program as a person would, from testdata/script. What a script can do beside the commands of
+// testscript stands in commands_test.go.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	runScripts(t, "testdata/script")
+}
+
+func runScripts(t *testing.T, dir string) {
+	t.Helper()
+	testscript.Run(t, testscript.Params{
+		Dir:                 dir,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup:               setup,
+		Cmds:                commands,
+		Condition: func(name string) (bool, error) {
+			switch name {
+			case "sandbox":
+				return sandboxed(t), nil
+			case "root":
+				return os.Geteuid() == 0, nil
+			}
+			return false, nil
+		},
+	})
+}
+
+// sandboxed tells whether this machine can rebuild at all; where it cannot, the program's own answer is tested alone.
+func sandboxed(t *testing.T) bool {
+	return probe(t)
+}
+
+var (
+	probed     sync.Once
+	canRebuild bool
+)
+
+func probe(t *testing.T) bool {
+	probed.Do(func() { _, canRebuild = verify.Doctor(t.Context()) })
+	return canRebuild
+}
+
+// setup gives every script a home, a cache and a git of its own.
+func setup(env *testscript.Env) error {
+	home := filepath.Join(env.WorkDir, ".home")
+	for _, dir := range []string{home, filepath.Join(env.WorkDir, ".cache")} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			return err
+		}
+	}
+	if err := os.WriteFile(filepath.Join(home, "gitconfig"), []byte(gitConfig), 0o600); err != nil {
+		return err
+	}
+	// the go command, which is asked where modules come from, counts its own runs in the home
+	if err := os.MkdirAll(filepath.Join(home, "go", "telemetry"), 0o700); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(home, "go", "telemetry", "mode"), []byte("off"), 0o600); err != nil {
+		return err
+	}
+	cache, _ := exec.Command("go", "env", "GOCACHE").Output()
+	env.Vars = append(env.Vars,
+		"HOME="+home, "XDG_CACHE_HOME="+filepath.Join(env.WorkDir, ".cache"), "XDG_CONFIG_HOME="+home,
+		"GOCACHE="+strings.TrimSpace(string(cache)), "GOFLAGS=", "GOENV=off", "NO_PROXY=", "HTTPS_PROXY=", "HTTP_PROXY=",
+		"GIT_CONFIG_GLOBAL="+filepath.Join(home, "gitconfig"), "GIT_CONFIG_NOSYSTEM=1",
+		"GIT_AUTHOR_DATE=2026-01-02T03:04:05Z", "GIT_COMMITTER_DATE=2026-01-02T03:04:05Z")
+	return nil
+}
+
+const gitConfig = "[user]\n\tname = Ada\n\temail = ada@example.org\n[init]\n\tdefaultBranch = main\n[advice]\n\tdetachedHead = false\n[core]\n\tautocrlf = false\n"
