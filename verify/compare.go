@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/artifact"
 	"github.com/glassbuild/glassbuild/internal/compare"
@@ -184,8 +185,39 @@ func (r *run) difference(ctx context.Context, l compare.Line, c claim, d *verdic
 		}
 		d.Stable = st.Differs()
 	}
+	return r.explain(ctx, sm, shipped, first, d)
+}
+
+// explain names the cause. What cannot be explained is still different: an explanation never decides.
+func (r *run) explain(ctx context.Context, m *artifact.Member, shipped, rebuilt compare.Content, d *verdict.Difference) error {
+	r.req.Progress("explaining the difference")
+	dir, err := r.dir.Dir("explain")
+	if err != nil {
+		return err
+	}
+	n, err := compare.Explain(ctx, shipped, rebuilt, compare.ExplainOptions{Dir: dir, Name: m.Path})
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		d.Explain = []string{"could not be explained: " + err.Error()}
+		return nil
+	}
+	if len(n.Causes) > 0 {
+		d.Cause = n.Causes[0].ID
+	}
+	for line := range strings.Lines(n.Text()) {
+		if len(d.Explain) == maxExplained {
+			d.Explain = append(d.Explain, "…")
+			break
+		}
+		d.Explain = append(d.Explain, strings.TrimRight(line, "\n"))
+	}
 	return nil
 }
+
+// maxExplained bounds the lines of one explanation in a verdict; glassbuild diff has all of it.
+const maxExplained = 24
 
 type outputFile struct {
 	*os.File
