@@ -10,6 +10,9 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 BENCHES := main source check diff build
 
+# every table is printed by one command; "make bench" runs them all. They assert nothing about time.
+BENCH := GLASSBUILD_BENCH=1 $(GO) test -count=1 -timeout 60m -v
+
 .PHONY: all build init test race lint e2e demo bench $(addprefix bench-,$(BENCHES)) cross clean
 
 all: build
@@ -20,7 +23,8 @@ build: init ## the program, static, in bin/
 init: $(INIT) ## the small static init of the sandbox, embedded into the program
 
 $(INIT): $(shell find internal/sandbox internal/rebuild/vcs -name '*.go' -not -name '*_test.go' 2>/dev/null) go.mod
-	GOOS=linux CGO_ENABLED=0 $(GO) build $(STATIC) -o $@ ./internal/sandbox/initmain
+	$(GO) generate ./internal/sandbox
+	@touch $@
 
 test: init ## every quick test, race detector on where a C compiler is at hand
 	@if command -v $${CC:-gcc} >/dev/null; then set -x; CGO_ENABLED=1 $(GO) test -race ./...; \
@@ -35,6 +39,23 @@ lint: ## vet, staticcheck, govulncheck where its database can be reached, the im
 
 demo: build ## the main job on the sample vendor's releases
 	$(GO) run ./testdata/vendors/demo
+
+bench: $(addprefix bench-,$(BENCHES)) ## every table
+
+bench-main: build ## what a verification costs beside the build, and memory on a large artefact
+	$(BENCH) -run TestBenchMain ./verify
+
+bench-source: build ## export, history and signatures beside git and go-git
+	$(BENCH) -tags bench -run TestBench ./internal/source
+
+bench-check: init ## verifying signatures and bundles
+	$(GO) test -run xxx -bench . -benchtime 300x ./internal/signature ./internal/evidence/...
+
+bench-diff: init ## opening and comparing artefacts
+	$(GO) test -run xxx -bench . -benchtime 1x ./internal/artifact ./internal/compare/...
+
+bench-build: init ## starting a sandbox
+	$(GO) test -run xxx -bench True ./internal/sandbox
 
 e2e: build ## slow tests with real servers and toolchains
 	GLASSBUILD_E2E=1 $(GO) test -timeout 60m -run E2E ./...
