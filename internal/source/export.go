@@ -97,6 +97,7 @@ func cannotWrite(name string, err error) error {
 type export struct {
 	commit *Commit
 	w      writer
+	mu     sync.Mutex // guards tree while several workers write
 	tree   *Tree
 	bytes  atomic.Int64
 	opened int // submodules
@@ -136,6 +137,10 @@ func (x *export) run(ctx context.Context) (err error) {
 			return err
 		}
 		links = append(links, list.symlinks())
+		if c.opt.Attributes == AttributesArchive {
+			x.leaveOut(list.links)
+			continue
+		}
 		subs, err := x.submodules(ctx, p, list.links)
 		queue = append(queue, subs...)
 		if err != nil {
@@ -164,13 +169,20 @@ func (x *export) writePart(ctx context.Context, p part) (*listing, error) {
 	if x.count += len(list.files) + len(list.dirs); x.count > maxFiles {
 		return nil, tooMuch(p.base, "entries", maxFiles)
 	}
+	job := &partJob{part: p}
+	if job.attributes, err = loadAttributes(p.repo, list, p.base); err != nil {
+		return nil, err
+	}
+	if err := x.plan(job, list); err != nil {
+		return nil, err
+	}
 	for _, d := range list.dirs {
 		if err := x.w.mkdir(d); err != nil {
 			return nil, cannotWrite(d, err)
 		}
 	}
 	x.dirs = append(x.dirs, list.dirs...)
-	entries, err := x.writeFiles(ctx, p.repo, list.files)
+	entries, err := x.writeFiles(ctx, job, list.files)
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +200,7 @@ const (
 // writeFiles writes the regular files. They are ordered by where they lie, so that a pack is read from front to back
 // and the objects of one chain of deltas follow each other; several workers take them in batches. Content that stands
 // at several paths is read and hashed once.
-func (x *export) writeFiles(ctx context.Context, repo *repository, files []file) ([]Entry, error) {
+func (x *export) writeFiles(ctx context.Context, job *partJob, files []file) ([]Entry, error) {
 	regular := slices.DeleteFunc(slices.Clone(files), func(f file) bool { return f.mode == gitobj.ModeLink })
 	slices.SortFunc(regular, func(a, b file) int {
 		if c := a.at.Compare(b.at); c != 0 {
@@ -207,7 +219,7 @@ func (x *export) writeFiles(ctx context.Context, repo *repository, files []file)
 	var workers sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), 1+len(regular)/batchFiles) {
 		workers.Go(func() {
-			reader := repo.objects.NewReader()
+			reader := job.repo.objects.NewReader()
 			for !failed.Load() {
 				from := int(next.Add(batchFiles)) - batchFiles
 				if from >= len(regular) {
@@ -216,7 +228,7 @@ func (x *export) writeFiles(ctx context.Context, repo *repository, files []file)
 				to := min(from+batchFiles, len(regular))
 				err := ctx.Err()
 				if err == nil {
-					err = x.writeBatch(reader, regular, entries, from, to)
+					err = x.writeBatch(job, reader, regular, entries, from, to)
 				}
 				if err != nil {
 					once.Do(func() { first = err })
@@ -226,11 +238,11 @@ func (x *export) writeFiles(ctx context.Context, repo *repository, files []file)
 		})
 	}
 	workers.Wait()
-	return entries, first
+	return slices.DeleteFunc(entries, func(e Entry) bool { return e.Path == "" }), first
 }
 
 // writeBatch writes files[from:to].
-func (x *export) writeBatch(r *gitobj.Reader, files []file, entries []Entry, from, to int) error {
+func (x *export) writeBatch(job *partJob, r *gitobj.Reader, files []file, entries []Entry, from, to int) error {
 	var data []byte
 	var hex256 string
 	for i := from; i < to; i++ {
@@ -241,18 +253,31 @@ func (x *export) writeBatch(r *gitobj.Reader, files []file, entries []Entry, fro
 			if err != nil {
 				return at(f.path, err)
 			}
-			sum := sha256.Sum256(data)
-			hex256 = hex.EncodeToString(sum[:])
+			hex256 = hexSum(data)
 		}
-		if x.bytes.Add(int64(len(data))) > maxExportBytes {
+		e := Entry{Path: f.path, Mode: uint32(f.mode), Size: int64(len(data)), SHA256: hex256, Blob: f.id.String()}
+		if f.ignored {
+			x.ignore(e)
+			continue
+		}
+		out, err := x.content(job, f, data, &e)
+		if err != nil {
+			return err
+		}
+		if x.bytes.Add(int64(len(out))) > maxExportBytes {
 			return tooMuch(f.path, "bytes in all files", maxExportBytes)
 		}
-		if err := x.w.file(f.path, data, f.mode == gitobj.ModeExecutable); err != nil {
+		if err := x.w.file(f.path, out, f.mode == gitobj.ModeExecutable); err != nil {
 			return cannotWrite(f.path, err)
 		}
-		entries[i] = Entry{Path: f.path, Mode: uint32(f.mode), Size: int64(len(data)), SHA256: hex256, Blob: f.id.String()}
+		entries[i] = e
 	}
 	return nil
+}
+
+func hexSum(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
 }
 
 // readAhead returns how many bytes from the first file on hold objects that are wanted, without a wide gap.
@@ -279,6 +304,10 @@ func (x *export) writeLinks(repo *repository, files []file) error {
 		data, err := repo.objects.Read(f.id, gitobj.Blob)
 		if err != nil {
 			return at(f.path, err)
+		}
+		if f.ignored {
+			x.ignore(newEntry(f.path, gitobj.TreeEntry{ID: f.id, Mode: f.mode}, data))
+			continue
 		}
 		target := string(data)
 		if target == "" || len(target) > maxLinkTarget || strings.IndexByte(target, 0) >= 0 {

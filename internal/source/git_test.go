@@ -135,7 +135,7 @@ func wantFault(t *testing.T, err error, class fault.Class, want string) {
 // sameTree compares two directories with diff(1), which follows no links.
 func sameTree(t *testing.T, got, want string) {
 	t.Helper()
-	out, err := exec.Command("diff", "--no-dereference", "-r", "-x", ".git", got, want).CombinedOutput()
+	out, err := exec.Command("diff", "--no-dereference", "-rq", "-x", ".git", got, want).CombinedOutput()
 	if err != nil {
 		t.Fatalf("trees differ: %s", out[:min(len(out), 4000)])
 	}

@@ -28,6 +28,13 @@ const (
 	maxLinkTarget  = 4095
 	maxFindings    = 10_000
 
+	maxAttributesSize = 64 << 20 // all .gitattributes of a tree
+	maxAttributeLine  = 2048     // git's own limit
+	maxMacroDepth     = 32
+	maxMatchSteps     = 1 << 29 // characters that are compared with patterns, for a whole tree
+	maxPointerSize    = 1024    // of a git LFS pointer, by its specification
+	maxLargeFile      = 1 << 30 // the content behind one
+
 	maxGitmodules     = 1 << 20
 	maxSubmodules     = 1000 // in one export
 	maxSubmoduleDepth = 16

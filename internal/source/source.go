@@ -29,6 +29,18 @@ const (
 	NeedHistory
 )
 
+// AttributesMode says which of git's conversions an export makes.
+type AttributesMode uint8
+
+const (
+	// AttributesRaw exports the blobs as they are in git.
+	AttributesRaw AttributesMode = iota
+	// AttributesCheckout exports what git-checkout(1) writes: text and eol, ident, working-tree-encoding.
+	AttributesCheckout
+	// AttributesArchive exports what git-archive(1) writes: also export-subst and export-ignore, and no submodules.
+	AttributesArchive
+)
+
 // Options are the choices of a caller. The zero value reads local repositories only, and of them only the commit.
 type Options struct {
 	Need Need
@@ -36,6 +48,13 @@ type Options struct {
 	// Remote opens connections; nil means that remote repositories cannot be fetched. ssh does not go through it, but
 	// is not spoken either when it is nil or offline.
 	Remote *remote.Client
+
+	// Attributes says whether .gitattributes may change what is exported. Every file that it changes is listed.
+	Attributes AttributesMode
+
+	// RequireContent makes a file whose content is not in git, and not found beside it (git LFS), an error of Export
+	// instead of a finding.
+	RequireContent bool
 
 	// LocalSubmodules allows submodules whose URL is a path on this machine. A hostile repository could name any.
 	LocalSubmodules bool

@@ -18,6 +18,24 @@ type Tree struct {
 	Bytes      int64   // of all files
 	Findings   []Finding
 	Submodules []Submodule
+
+	// Transformed lists every file whose exported bytes are not those of its blob; Ignored every path that
+	// export-ignore left out. RawSHA256 is what SHA256 would be without either.
+	Transformed []Transformed
+	Ignored     []string
+	RawSHA256   string
+
+	ignored []Entry
+}
+
+// Transformed is a file that was exported with other bytes than it has in git.
+type Transformed struct {
+	Path      string
+	By        string // what changed it, such as "eol=crlf, ident"
+	RawSize   int64
+	RawSHA256 string
+	Size      int64
+	SHA256    string
 }
 
 // Entry is one exported file or link.
@@ -42,6 +60,8 @@ const (
 	// PointerFile: the content of a file is not in git but in a large file store (git LFS), and was not found there.
 	// What was exported is the pointer.
 	PointerFile Kind = "content-not-in-git"
+	// SubmoduleLeftOut: git archive writes an empty directory for a submodule, and so does an export in its mode.
+	SubmoduleLeftOut Kind = "submodule-left-out"
 	// ForeignName: a name is not valid UTF-8.
 	ForeignName Kind = "foreign-name"
 )
@@ -69,11 +89,33 @@ func newEntry(path string, e gitobj.TreeEntry, data []byte) Entry {
 
 const digestHeader = "glassbuild tree 1\n"
 
-// seal sorts the tree and computes its digest, see the package comment.
+// seal sorts the tree and computes its digests, see the package comment.
 func (t *Tree) seal() {
-	slices.SortFunc(t.Files, func(a, b Entry) int { return strings.Compare(a.Path, b.Path) })
+	byPath := func(a, b Entry) int { return strings.Compare(a.Path, b.Path) }
+	slices.SortFunc(t.Files, byPath)
 	slices.SortFunc(t.Submodules, func(a, b Submodule) int { return strings.Compare(a.Path, b.Path) })
 	slices.SortStableFunc(t.Findings, func(a, b Finding) int { return strings.Compare(a.Path, b.Path) })
+	slices.SortFunc(t.Transformed, func(a, b Transformed) int { return strings.Compare(a.Path, b.Path) })
+	t.SHA256 = digest(t.Files, t.Submodules)
+	t.RawSHA256 = t.SHA256
+	if len(t.Transformed)+len(t.ignored) == 0 {
+		return
+	}
+	raw := slices.Concat(t.Files, t.ignored)
+	slices.SortFunc(raw, byPath)
+	for _, changed := range t.Transformed {
+		i, _ := slices.BinarySearchFunc(raw, changed.Path, func(e Entry, p string) int { return strings.Compare(e.Path, p) })
+		raw[i].SHA256 = changed.RawSHA256
+	}
+	t.RawSHA256 = digest(raw, t.Submodules)
+	for _, e := range t.ignored {
+		t.Ignored = append(t.Ignored, e.Path)
+	}
+	slices.Sort(t.Ignored)
+}
+
+// digest is the tree digest of sorted entries.
+func digest(files []Entry, subs []Submodule) string {
 	h := sha256.New()
 	w := bufio.NewWriterSize(h, 64<<10)
 	w.WriteString(digestHeader)
@@ -82,8 +124,7 @@ func (t *Tree) seal() {
 		line = fmt.Appendf(line[:0], "%06o %s %s\n", mode, digest, path)
 		w.Write(line)
 	}
-	subs := t.Submodules
-	for _, f := range t.Files {
+	for _, f := range files {
 		for len(subs) > 0 && subs[0].Path < f.Path {
 			put(uint32(gitobj.ModeSubmodule), subs[0].Commit, subs[0].Path)
 			subs = subs[1:]
@@ -94,5 +135,5 @@ func (t *Tree) seal() {
 		put(uint32(gitobj.ModeSubmodule), s.Commit, s.Path)
 	}
 	w.Flush()
-	t.SHA256 = hex.EncodeToString(h.Sum(nil))
+	return hex.EncodeToString(h.Sum(nil))
 }

@@ -27,6 +27,9 @@ type file struct {
 	id   gitobj.ID
 	mode gitobj.Mode
 	at   gitobj.Location
+
+	conversion conversion
+	ignored    bool // it is hashed and not written
 }
 
 // gitlink is a submodule of a listing.
