@@ -138,6 +138,7 @@ type Leaf struct {
 	Issuer     string // "" is Issuer
 	Extensions map[int]string
 	Key        *ecdsa.PrivateKey // nil is a key of its own
+	Public     crypto.PublicKey  // of a signer elsewhere; Key is then not used
 	From       time.Time         // zero is a minute before At
 	NoSCT      bool
 	CTKey      *ecdsa.PrivateKey // nil is the instance's
@@ -155,6 +156,9 @@ func (i *Instance) Certificate(l Leaf) (*x509.Certificate, *ecdsa.PrivateKey) {
 	if l.Key == nil {
 		l.Key = Key("leaf " + l.Identity)
 	}
+	if l.Public == nil {
+		l.Public = l.Key.Public()
+	}
 	if l.From.IsZero() {
 		l.From = At.Add(-time.Minute)
 	}
@@ -167,7 +171,7 @@ func (i *Instance) Certificate(l Leaf) (*x509.Certificate, *ecdsa.PrivateKey) {
 		template.EmailAddresses = []string{l.Identity}
 	}
 	template.ExtraExtensions = i.fulcio(l)
-	der, err := x509.CreateCertificate(nil, template, i.Intermediate, l.Key.Public(), steady{i.intermediateKey})
+	der, err := x509.CreateCertificate(nil, template, i.Intermediate, l.Public, steady{i.intermediateKey})
 	i.must(err)
 	c, err := x509.ParseCertificate(der)
 	i.must(err)
@@ -175,7 +179,7 @@ func (i *Instance) Certificate(l Leaf) (*x509.Certificate, *ecdsa.PrivateKey) {
 		return c, l.Key
 	}
 	template.ExtraExtensions = append(template.ExtraExtensions, pkix.Extension{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 11129, 2, 4, 2}, Value: i.sct(l, c.RawTBSCertificate)})
-	der, err = x509.CreateCertificate(nil, template, i.Intermediate, l.Key.Public(), steady{i.intermediateKey})
+	der, err = x509.CreateCertificate(nil, template, i.Intermediate, l.Public, steady{i.intermediateKey})
 	i.must(err)
 	c, err = x509.ParseCertificate(der)
 	i.must(err)
