@@ -20,8 +20,8 @@ import (
 
 // judgeSignature holds one signature of the repository against the policy's principals. The claimed time is the object's own.
 func (r *run) judgeSignature(payload, sig []byte, claimed int64) verdict.Signature {
-	res := signature.Verify(payload, sig, signature.Options{Keys: r.policy.Trust, Namespace: "git", SignedAt: time.Unix(claimed, 0), Now: r.now})
-	return verdict.Signature{Status: string(res.Status), Kind: string(res.Kind), Signer: res.Signer, Key: res.Key, Detail: res.Detail}
+	res := signature.Verify(payload, sig, signature.Options{Keys: r.policy.Trust, Namespace: "git", SignedAt: time.Unix(claimed, 0), Now: r.now, Cache: r.cache()})
+	return verdict.Signature{Status: string(res.Status), Kind: string(res.Kind), Signer: res.Signer, Platform: res.Platform, Key: res.Key, Detail: res.Detail}
 }
 
 func (r *run) tagFact(t source.Tag) verdict.Tag {
@@ -35,16 +35,16 @@ func (r *run) tagFact(t source.Tag) verdict.Tag {
 }
 
 // classify says of the exported files which a person cannot read, and which were generated or vendored (F19).
-func (r *run) classify() error {
+func (r *run) classify(tree *source.Tree, dir string) error {
 	s := r.facts.Source
-	for _, e := range r.outcome.Tree.Files {
+	for _, e := range tree.Files {
 		if e.Mode == gitLink {
 			continue
 		}
 		if vendoredPath(e.Path) {
 			s.Vendored++
 		}
-		f, err := os.Open(filepath.Join(r.outcome.TreeDir, filepath.FromSlash(e.Path)))
+		f, err := os.Open(filepath.Join(dir, filepath.FromSlash(e.Path)))
 		if err != nil {
 			return fault.Inconclusivef(fault.Quote(e.Path), "%w", bare(err))
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/glassbuild/glassbuild/internal/builder"
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/rebuild"
+	"github.com/glassbuild/glassbuild/internal/source"
 	"github.com/glassbuild/glassbuild/internal/verdict"
 )
 
@@ -14,7 +15,7 @@ import (
 func (r *run) rebuild(ctx context.Context) error {
 	out, err := rebuild.Do(ctx, r.rebuildRequest(nil))
 	r.outcome = out
-	if terr := r.takeTree(); err == nil {
+	if terr := r.takeTree(out.Tree, out.TreeDir); err == nil {
 		err = terr
 	}
 	r.takeBuilder()
@@ -31,8 +32,7 @@ func (r *run) rebuildRequest(shell rebuild.Shell) rebuild.Request {
 		Store: r.store, Run: r.dir, Remote: r.remote, Fresh: r.req.NoCache, Shell: shell, Step: r.req.Progress}
 }
 
-func (r *run) takeTree() error {
-	t := r.outcome.Tree
+func (r *run) takeTree(t *source.Tree, dir string) error {
 	if t == nil {
 		return nil
 	}
@@ -44,7 +44,7 @@ func (r *run) takeTree() error {
 	for _, m := range t.Submodules {
 		s.Submodules = append(s.Submodules, verdict.Submodule{Path: m.Path, URL: m.URL, Commit: m.Commit})
 	}
-	return r.classify()
+	return r.classify(t, dir)
 }
 
 func (r *run) takeBuilder() {

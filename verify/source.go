@@ -94,7 +94,7 @@ func (r *run) openSource(ctx context.Context) error {
 		by = verdict.ByArtefact
 	}
 	r.req.Progress("opening %s", fault.Quote(displayName(where)))
-	c, err := source.Open(ctx, where, id, source.Options{Need: source.NeedTags, Remote: r.remote, CacheDir: filepath.Join(r.store.Dir(), "git")})
+	c, err := source.Open(ctx, where, id, source.Options{Need: r.need(), Remote: r.remote, CacheDir: filepath.Join(r.store.Dir(), "git")})
 	if err != nil {
 		return withCheck(err, verdict.CheckObjects)
 	}
@@ -109,7 +109,15 @@ func (r *run) openSource(ctx context.Context) error {
 			r.facts.Source.Tags = append(r.facts.Source.Tags, r.tagFact(t))
 		}
 	}
-	return nil
+	return r.lookBack(ctx)
+}
+
+// need is how much of the repository is asked for: history only where somebody wants to know of earlier commits.
+func (r *run) need() source.Need {
+	if r.since != "" || r.policy.Source.Since != "" || len(r.policy.Source.Paths) > 0 || r.lastTouched {
+		return source.NeedTags | source.NeedHistory
+	}
+	return source.NeedTags
 }
 
 // repository is the one that was named, or the one in the current folder.

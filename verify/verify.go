@@ -44,6 +44,7 @@ type Request struct {
 	Commit      string // full id; "" is what the artefact says of itself
 	RecipeFile  string // a recipe of the auditor's own; a lock beside it is read too
 	PolicyFile  string // "" is the built-in policy
+	History     string // file that says where tags were seen earlier; new ones are added. "" is none
 	Offline     bool
 	NoCache     bool
 	Keep        string // folder for outputs, logs, recipe, verdict and record; it must not exist or be empty
@@ -103,6 +104,11 @@ type run struct {
 	outcome *rebuild.Outcome
 	runtime sandbox.Runtime
 	now     time.Time // at which trust is judged
+	history string    // the auditor's file of tags
+	since   string    // commit from which on every one is looked at; "" is what the policy says
+
+	lastTouched bool // the history of single files is wanted
+	math        *mathMemory
 }
 
 // begin reads what the auditor gave, before anything of the vendor's is touched and before any connection.
@@ -110,7 +116,7 @@ func begin(ctx context.Context, req Request) (*run, error) {
 	if req.Progress == nil {
 		req.Progress = func(string, ...any) {}
 	}
-	r := &run{req: req, policy: policy.Default(), runtime: sandbox.Embedded(), now: time.Now()}
+	r := &run{req: req, policy: policy.Default(), runtime: sandbox.Embedded(), now: time.Now(), history: req.History}
 	r.facts.Tool = verdict.Tool{Name: "glassbuild", Version: req.ToolVersion}
 	if req.PolicyFile != "" {
 		p, err := policy.Load(req.PolicyFile, r.now)
@@ -169,7 +175,7 @@ func (r *run) close() {
 
 // chain is the order of everything. Each link is handed what the one before it verified.
 func (r *run) chain(ctx context.Context) error {
-	for _, link := range []func(context.Context) error{r.snapshot, r.openSource, r.findRecipe, r.rebuild, r.compare} {
+	for _, link := range []func(context.Context) error{r.snapshot, r.openSource, r.findRecipe, r.rebuild, r.compare, r.otherSpellings} {
 		if err := link(ctx); err != nil {
 			return err
 		}

@@ -29,7 +29,7 @@ func (f *commonFlags) register(c *cobra.Command) {
 
 func (a *app) verifyCommand() *cobra.Command {
 	var f commonFlags
-	var policyFile, member, format, output string
+	var policyFile, history, member, format, output string
 	var plan bool
 	c := &cobra.Command{
 		Use:   "verify ARTIFACT",
@@ -63,6 +63,7 @@ first line of the report then says so.`,
 				}
 				return a.write(output, pl.Text())
 			}
+			req.History = history
 			res, err := verify.Run(c.Context(), req)
 			p.Close()
 			if err != nil {
@@ -73,6 +74,7 @@ first line of the report then says so.`,
 	}
 	f.register(c)
 	c.Flags().StringVar(&policyFile, "policy", "", "policy file of yours (default: the built-in policy, see glassbuild policy)")
+	c.Flags().StringVar(&history, "history", "", "file that says where tags were seen earlier; new ones are added to it")
 	c.Flags().StringVar(&member, "member", "", "judge only this file inside the archive or folder")
 	c.Flags().StringVar(&format, "format", "text", "text or json")
 	c.Flags().StringVarP(&output, "output", "o", "", "write the report to this file instead of stdout")
