@@ -115,6 +115,8 @@ func Prepare(ctx context.Context, req Request, opts Options) (*Root, error) {
 		}
 		if req.Host {
 			layer.Target = goTargetBesideHost
+		} else if err := checkLoader(layer); err != nil {
+			return nil, err
 		}
 		root.Layers = append(root.Layers, *layer)
 		addGoEnv(root.Env, layer.Target)
