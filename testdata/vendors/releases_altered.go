@@ -105,7 +105,7 @@ var altered = []release{
 	{
 		name: "doctored-toolchain", row: "F3", about: "built with a Go toolchain in which one file of the standard library was changed",
 		repo: "repo", commit: "v1.3.0", file: "kestrel", want: different,
-		make: doctored,
+		make: func(m *maker) ([]byte, error) { return m.doctored("repo", "v1.3.0") },
 	},
 }
 
@@ -123,7 +123,7 @@ func untracked(dir string) error {
 }
 
 // doctored builds with a Go toolchain in which one file of the standard library says something else.
-func doctored(m *maker) ([]byte, error) {
+func (m *maker) doctored(repo, commit string) ([]byte, error) {
 	const from, to = "flag provided but not defined", "flag given but not defined"
 	root, goTool, err := m.doctor("flag", func(text []byte) ([]byte, error) {
 		if !bytes.Contains(text, []byte(from)) {
@@ -134,7 +134,7 @@ func doctored(m *maker) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := m.checkout("repo", "v1.3.0")
+	dir, err := m.checkout(repo, commit)
 	if err != nil {
 		return nil, err
 	}

@@ -39,6 +39,6 @@ var builds = []release{
 	{
 		name: "overwrites-compiler", row: "F3", about: "a step changes the standard library before the next one compiles it",
 		repo: "repo-overwrites-compiler", commit: "v1.3.1", file: "kestrel", want: stepsEnd,
-		make: doctored,
+		make: func(m *maker) ([]byte, error) { return m.doctored("repo-overwrites-compiler", "v1.3.1") },
 	},
 }
