@@ -84,13 +84,13 @@ func (r *run) build(ctx context.Context, req BuildRequest) error {
 	if err := r.findRecipe(ctx); err != nil {
 		return err
 	}
-	out, err := rebuild.Do(ctx, r.rebuildRequest(req.shell()))
+	out, err := rebuild.Do(ctx, r.rebuildRequest(r.shell(req)))
 	r.outcome = out
 	return err
 }
 
-// shell gives the terminal to a shell inside, where the builder has one.
-func (req BuildRequest) shell() rebuild.Shell {
+// shell gives the terminal to whoever asked for it, after a failed step.
+func (r *run) shell(req BuildRequest) rebuild.Shell {
 	if !req.Shell {
 		return nil
 	}
@@ -98,7 +98,7 @@ func (req BuildRequest) shell() rebuild.Shell {
 		if req.Pause != nil {
 			req.Pause()
 		}
-		_, err := s.Run(ctx, sandbox.Step{Argv: []string{"/bin/sh", "-i"}, Env: env, Dir: dir, Terminal: true})
-		return err
+		sh := shell{session: s, env: env, dir: dir, scratch: r.dir.Path(), in: os.Stdin, out: os.Stderr}
+		return sh.run(ctx)
 	}
 }

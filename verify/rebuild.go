@@ -38,6 +38,7 @@ func (r *run) takeTree(t *source.Tree, dir string) error {
 	}
 	s := r.facts.Source
 	s.TreeSHA256, s.Files, s.Bytes = t.SHA256, len(t.Files), t.Bytes
+	s.Findings, s.Submodules, s.Opaque, s.Vendored, s.Generated = nil, nil, nil, 0, 0
 	for _, f := range t.Findings {
 		s.Findings = append(s.Findings, verdict.Finding{Kind: string(f.Kind), Path: f.Path, Text: f.Detail})
 	}
