@@ -14,8 +14,6 @@ import (
 	"github.com/glassbuild/glassbuild/internal/trust"
 )
 
-var errUsage = errors.New("usage: verify-bundle --bundle F (--certificate-identity I --certificate-oidc-issuer U | --key K) [--trusted-root F] FILE_OR_sha256:DIGEST")
-
 func verifyBundle(args []string) error {
 	flags := flag.NewFlagSet("verify-bundle", flag.ContinueOnError)
 	bundle := flags.String("bundle", "", "")

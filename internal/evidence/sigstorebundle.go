@@ -96,8 +96,8 @@ func (b *Bundle) readSigner(o strictjson.Object) error {
 	return in("x509CertificateChain", b.readChain(chain))
 }
 
-// readChain takes the first certificate. Those behind it are not trusted for anything; a root among them is refused as
-// the bundle format demands, and certificates that lead nowhere are no reason to look further.
+// readChain takes the first certificate. Those behind it are read, and not trusted for anything: chains are built from
+// the trusted root alone. The first npm attestations hold a root among them; a root that signs by itself is refused.
 func (b *Bundle) readChain(v strictjson.Value) error {
 	o, err := v.Object("certificates")
 	if err != nil {
@@ -117,12 +117,13 @@ func (b *Bundle) readChain(v strictjson.Value) error {
 		if err != nil {
 			return err
 		}
+		if i > 0 {
+			continue
+		}
 		if bytes.Equal(c.RawSubject, c.RawIssuer) && len(c.RawSubject) > 2 {
-			return errors.New("holds a root certificate")
+			return errors.New("the signer's certificate is a root certificate")
 		}
-		if i == 0 {
-			b.leaf = c
-		}
+		b.leaf = c
 	}
 	return nil
 }
