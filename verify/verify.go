@@ -14,6 +14,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/glassbuild/glassbuild/internal/artifact"
@@ -77,6 +78,9 @@ func Run(ctx context.Context, req Request) (*Result, error) {
 	if err != nil {
 		r.facts.Problems = append(r.facts.Problems, verdict.ProblemOf(err, ""))
 	}
+	if r.facts.Comparison == nil {
+		r.hostile()
+	}
 	res := &Result{Verdict: verdict.Decide(r.facts, r.policy), Record: r.record()}
 	if r.outcome != nil {
 		res.LogTail = r.outcome.LogTail
@@ -87,6 +91,19 @@ func Run(ctx context.Context, req Request) (*Result, error) {
 		}
 	}
 	return res, nil
+}
+
+// hostile keeps what was refused in the subject for a verdict without a comparison: a build that fails must not turn a
+// hostile archive into one that could not be decided.
+func (r *run) hostile() {
+	if r.shipped == nil {
+		return
+	}
+	for _, p := range r.shipped.Hostile {
+		if strings.HasPrefix(p.Path, r.subject.Path) {
+			r.facts.Problems = append(r.facts.Problems, verdict.ProblemOf(p.Err, verdict.CheckArtefact))
+		}
+	}
 }
 
 // run is one verification under way.

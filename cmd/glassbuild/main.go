@@ -121,10 +121,10 @@ func (a *app) exit(ctx context.Context, err error) int {
 	var f *fault.Error
 	if !errors.As(err, &f) {
 		// cobra's own complaints about arguments and unknown commands
-		fmt.Fprintln(a.err, "glassbuild: "+printable(err.Error()))
+		fmt.Fprintln(a.err, "glassbuild: "+oneLine(err.Error()))
 		return verdict.ExitUsage
 	}
-	fmt.Fprintln(a.err, "glassbuild: "+printable(err.Error()))
+	fmt.Fprintln(a.err, "glassbuild: "+oneLine(err.Error()))
 	if hint := fault.HintOf(err); hint != "" {
 		fmt.Fprintln(a.err, "hint: "+printable(hint))
 	}
@@ -137,8 +137,16 @@ func (a *app) exit(ctx context.Context, err error) int {
 	return verdict.ExitFailed
 }
 
-// printable is the last guard before a terminal: texts are quoted where they are made, and whatever slipped through is
-// quoted here. Line feeds stay: hints may have several lines.
+// oneLine and printable are the last guard before a terminal: texts are quoted where they are made, and whatever slipped
+// through is quoted here.
+func oneLine(s string) string {
+	if fault.Plain(s) {
+		return s
+	}
+	return fault.Quote(s)
+}
+
+// printable keeps line feeds: hints may have several lines.
 func printable(s string) string {
 	out := ""
 	for i, line := range splitLines(strings.ReplaceAll(s, "\t", "    ")) {

@@ -64,7 +64,7 @@ func (p *progress) Step(format string, args ...any) {
 		p.draw()
 		return
 	}
-	fmt.Fprintf(p.w, "%6.1fs  %s\n", time.Since(p.start).Seconds(), printable(text))
+	fmt.Fprintf(p.w, "%6.1fs  %s\n", time.Since(p.start).Seconds(), fault.Quote(text))
 }
 
 // Close takes the progress line away.

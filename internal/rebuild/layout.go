@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/recipe"
 	"github.com/glassbuild/glassbuild/internal/sandbox"
 )
@@ -134,5 +135,5 @@ func title(kind string, i int, s recipe.Step) string {
 	if r := []rune(text); len(r) > 60 {
 		text = string(r[:59]) + "…"
 	}
-	return fmt.Sprintf("%s %d: %s", kind, i+1, text)
+	return fmt.Sprintf("%s %d: %s", kind, i+1, fault.Quote(text)) // the vendor's words: a line feed would begin a line of the report
 }

@@ -93,7 +93,7 @@ func (o *Outcome) steps(ctx context.Context, req Request, s sandbox.Session, v V
 		step := sandbox.Step{Argv: argv(st), Dir: path.Join(recipe.SourceDir, st.Dir), Env: o.env(req, v, st)}
 		r, err := s.Run(ctx, step)
 		if err != nil {
-			return err
+			return named(err, checkSteps)
 		}
 		res.Record.Steps = append(res.Record.Steps, stepRecord(step, r))
 		if err := stepFault(title("step", i, st), r); err != nil {
@@ -199,7 +199,11 @@ func tail(path string) []string {
 	off := max(0, st.Size()-window)
 	data := make([]byte, st.Size()-off)
 	n, _ := f.ReadAt(data, off)
-	lines := strings.Split(strings.TrimRight(string(data[:n]), "\n"), "\n")
+	text := strings.TrimRight(string(data[:n]), "\n")
+	if text == "" {
+		return nil
+	}
+	lines := strings.Split(text, "\n")
 	if len(lines) > tailLines {
 		lines = lines[len(lines)-tailLines:]
 	}

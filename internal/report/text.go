@@ -93,7 +93,7 @@ func (w *textWriter) check(c verdict.Check) {
 	if !ok {
 		m = marks[verdict.StatusFailed]
 	}
-	w.line(w.paint(m.color, m.sign)+" "+fmt.Sprintf("%-21s ", c.ID), c.Text)
+	w.line(w.paint(m.color, m.sign)+" "+fmt.Sprintf("%-21s ", c.ID), oneLine(c.Text))
 }
 
 // members lists what is in the subject, what matters most first.
@@ -140,6 +140,15 @@ func (w *textWriter) recipe(v verdict.Verdict) {
 	}
 }
 
+// oneLine is the last guard of a line: texts are quoted where they are made, and one that was not must not begin a line of
+// its own.
+func oneLine(s string) string {
+	if fault.Plain(s) {
+		return s
+	}
+	return fault.Quote(s)
+}
+
 // quoteLine leaves TOML readable and makes what a terminal would act upon visible.
 func quoteLine(s string) string {
 	if fault.Plain(strings.ReplaceAll(s, "\t", " ")) {
@@ -151,7 +160,7 @@ func quoteLine(s string) string {
 func (w *textWriter) last(v verdict.Verdict) {
 	w.b.WriteByte('\n')
 	color := map[verdict.Result]string{verdict.Passed: "32;1", verdict.Failed: "31;1", verdict.Inconclusive: "33;1"}[v.Result]
-	w.line(w.paint(color, strings.ToUpper(string(v.Result)))+" ("+string(v.Match)+"): ", v.Summary)
+	w.line(w.paint(color, strings.ToUpper(string(v.Result)))+" ("+string(v.Match)+"): ", oneLine(v.Summary))
 	for _, u := range v.Unsignable {
 		if v.Result != verdict.Inconclusive {
 			w.line("  note: ", "cannot be signed: "+u)
