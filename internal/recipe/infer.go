@@ -113,6 +113,7 @@ type reason struct {
 type build struct {
 	info   *gobinary.Info
 	goVer  string // "1.26.5"
+	trim   bool   // with -trimpath
 	dir    string // the module's directory in the commit
 	flags  []string
 	spell  [][]string // other spellings of flags, see Inferred.Alternatives

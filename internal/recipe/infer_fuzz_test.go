@@ -16,12 +16,17 @@ import (
 
 // wasmBinary makes the smallest file with build info: a WebAssembly module with a data section and a producers section.
 func wasmBinary(buildInfo, goVersion string) recipe.Binary {
+	return wasmBinaryWith(buildInfo, goVersion, "")
+}
+
+// wasmBinaryWith puts more data behind the build info.
+func wasmBinaryWith(buildInfo, goVersion, more string) recipe.Binary {
 	name := func(s string) []byte { return append(binary.AppendUvarint(nil, uint64(len(s))), s...) }
 	section := func(id byte, body []byte) []byte {
 		return append(binary.AppendUvarint([]byte{id}, uint64(len(body))), body...)
 	}
 	producers := slices.Concat(name("producers"), []byte{1}, name("language"), []byte{1}, name("Go"), name(goVersion))
-	data := "\x30\x77\xaf\x0c\x92\x74\x08\x02\x41\xe1\xc1\x07\xe6\xd6\x18\xe6" + buildInfo + "\xf9\x32\x43\x31\x86\x18\x20\x72\x00\x82\x42\x10\x41\x16\xd8\xf2"
+	data := "\x30\x77\xaf\x0c\x92\x74\x08\x02\x41\xe1\xc1\x07\xe6\xd6\x18\xe6" + buildInfo + "\xf9\x32\x43\x31\x86\x18\x20\x72\x00\x82\x42\x10\x41\x16\xd8\xf2" + more
 	file := slices.Concat([]byte("\x00asm\x01\x00\x00\x00"), section(11, []byte(data)), section(0, producers))
 	return recipe.Binary{Name: "tool", Reader: bytes.NewReader(file), Size: int64(len(file))}
 }

@@ -29,8 +29,7 @@ func (f *inferrer) shape(p *build) error {
 		f.statedLinkerFlags(p, value)
 		return nil
 	}
-	_, trimmed := p.info.Get("-trimpath")
-	if !trimmed {
+	if !p.trim {
 		f.unknown("the directories in which it was built: it was built without -trimpath, and they stand in the file")
 		return nil
 	}
@@ -50,17 +49,23 @@ func (f *inferrer) shape(p *build) error {
 	return nil
 }
 
+// buildMode takes -buildmode from the build info. Before Go 1.20 it is not there, whatever it was.
 func (f *inferrer) buildMode(p *build) error {
 	mode, stated := p.info.Get("-buildmode")
+	elf := p.info.Format == gobinary.ELF
+	unrecorded := !stated && p.before("1.20")
+	if unrecorded && elf && p.info.PIE && !p.info.Loader {
+		return f.inconclusive(p, "is a library or a program that starts without a loader, and Go %s does not record which", p.goVer)
+	}
 	switch {
 	case stated && buildmode.MatchString(mode):
 		p.flags = append(p.flags, "-buildmode="+mode)
 	case stated && mode != "exe":
 		return f.inconclusive(p, "build mode %s", fault.Quote(mode))
-	case !stated && p.info.Format == gobinary.ELF && p.info.PIE:
+	case !stated && p.info.PIE && (elf || unrecorded && p.info.Format == gobinary.MachO && !p.info.Cgo && !p.defaultPIE()):
 		p.flags = append(p.flags, "-buildmode=pie")
-	case stated && !p.info.PIE && (p.info.Format == gobinary.PE || p.info.Format == gobinary.MachO):
-		// These platforms default to position-independent programs, which are stated as "exe" too.
+	case (stated || unrecorded) && !p.info.PIE && p.defaultPIE():
+		// A program in the default mode is stated as "exe" too, if at all.
 		p.flags = append(p.flags, "-buildmode=exe")
 	}
 	if p.info.Cgo {
@@ -69,8 +74,25 @@ func (f *inferrer) buildMode(p *build) error {
 			linker = fault.Quote(p.info.Linker)
 		}
 		f.unknown("the C compiler: it was linked with C code by %s", linker)
+		if p.trim {
+			f.unknown("the flags of the C compiler: with -trimpath the build info leaves CGO_CFLAGS and its kin out")
+		}
 	}
 	return nil
+}
+
+// defaultPIE tells whether the platform's programs are position-independent unless asked otherwise (internal/platform, DefaultPIE;
+// https://go.dev/doc/go1.22#darwin).
+func (p *build) defaultPIE() bool {
+	arch, _ := p.info.Get("GOARCH")
+	_, race := p.info.Get("-race")
+	switch p.info.Format {
+	case gobinary.PE:
+		return !race
+	case gobinary.MachO:
+		return arch == "arm64" || !p.before("1.22")
+	}
+	return false
 }
 
 // statedLinkerFlags passes -ldflags on as it is when every word is harmless or derived from the commit.

@@ -7,7 +7,10 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/mod/semver"
+
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/recipe/gobinary"
 )
 
 var (
@@ -50,6 +53,7 @@ func (f *inferrer) settings(p *build) error {
 	if compiler, ok := p.info.Get("-compiler"); ok && compiler != "gc" {
 		return f.inconclusive(p, "was compiled by %s, not by gc", fault.Quote(compiler))
 	}
+	f.trimmed(p)
 	for _, c := range closedFlags {
 		value, ok := p.info.Get(c.key)
 		switch {
@@ -75,6 +79,28 @@ func (f *inferrer) settings(p *build) error {
 	f.toolFlags(p, "-gcflags", compilerFlags)
 	f.toolFlags(p, "-asmflags", assemblerFlags)
 	return nil
+}
+
+// trimmed finds out whether -trimpath was given. Go 1.18 does not record it, but the file shows it.
+func (f *inferrer) trimmed(p *build) {
+	value, stated := p.info.Get("-trimpath")
+	p.trim = value == "true"
+	if stated || !p.before("1.19") {
+		return
+	}
+	switch p.info.Paths {
+	case gobinary.Trimmed:
+		p.trim = true
+		p.flags = append(p.flags, "-trimpath")
+	case gobinary.Rooted:
+	default:
+		f.unknown("whether it was built with -trimpath: Go %s does not record that, and the file does not show it", p.goVer)
+	}
+}
+
+// before tells whether the toolchain is older than a minor version of Go: "1.19rc1" is not older than "1.19".
+func (p *build) before(minor string) bool {
+	return semver.Compare(semver.MajorMinor(semverOf(p.goVer)), "v"+minor) < 0
 }
 
 // judged tells whether a setting outside closedEnv is looked at elsewhere, or has a value that changes nothing.

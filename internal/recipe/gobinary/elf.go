@@ -20,12 +20,20 @@ func lookELF(r io.ReaderAt, info *Info) error {
 	if len(f.Sections) > maxSections {
 		return fmt.Errorf("%w: %d sections", errLimit, len(f.Sections))
 	}
-	interpreter := false
 	for _, p := range f.Progs {
-		interpreter = interpreter || p.Type == elf.PT_INTERP
+		info.Loader = info.Loader || p.Type == elf.PT_INTERP
 	}
 	// A shared library is position-independent too, but has no entry that needs an interpreter of its own.
 	info.PIE = f.Type == elf.ET_DYN
+	lines := f.Section(".gopclntab")
+	if lines == nil {
+		lines = f.Section(".data.rel.ro.gopclntab") // in position-independent files
+	}
+	if lines != nil && lines.Type != elf.SHT_NOBITS && lines.ReaderAt != nil {
+		if info.Paths, err = lookPaths(lines.ReaderAt, int64(lines.FileSize)); err != nil {
+			return err
+		}
+	}
 	for _, s := range f.Sections {
 		switch {
 		case s.Type == elf.SHT_SYMTAB:
@@ -44,7 +52,7 @@ func lookELF(r io.ReaderAt, info *Info) error {
 			info.Linker = strings.Join(strings.FieldsFunc(string(data), func(r rune) bool { return r == 0 }), "; ")
 		}
 	}
-	info.Cgo = interpreter && importsPthread(f)
+	info.Cgo = info.Loader && importsPthread(f)
 	return nil
 }
 

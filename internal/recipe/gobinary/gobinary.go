@@ -48,6 +48,8 @@ type Info struct {
 	PIE        bool   // it is position-independent
 	Linker     string // what an external linker or a C compiler left in .comment; "" for none
 	Cgo        bool   // it contains the C half of runtime/cgo
+	Loader     bool   // an ELF file that names the loader that starts it, as a program does and a library does not
+	Paths      Paths  // whether the names of source files were trimmed
 }
 
 // Setting is one setting of the build info.

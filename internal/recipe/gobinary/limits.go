@@ -17,6 +17,8 @@ const (
 	maxSections = 4096
 	// maxStrings bounds a string table, in bytes.
 	maxStrings = 64 << 20
+	// maxFileName bounds a file name of the line table.
+	maxFileName = 4096
 	// buildIDWindow is how far into a PE or Mach-O text section the build id is searched: it stands at its very beginning.
 	buildIDWindow = 64 << 10
 )

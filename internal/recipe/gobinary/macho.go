@@ -37,5 +37,8 @@ func lookMachO(r io.ReaderAt, info *Info) error {
 			info.BuildID = textBuildID(s, int64(s.Size))
 		}
 	}
-	return nil
+	if lines := f.Section("__gopclntab"); lines != nil && lines.ReaderAt != nil {
+		info.Paths, err = lookPaths(lines.ReaderAt, int64(lines.Size))
+	}
+	return err
 }

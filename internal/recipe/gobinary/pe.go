@@ -39,6 +39,12 @@ func lookPE(r io.ReaderAt, info *Info) error {
 			info.BuildID = textBuildID(s, int64(s.Size))
 		}
 	}
+	// The linker keeps the line table among the other constants.
+	if data := f.Section(".rdata"); data != nil {
+		if info.Paths, err = lookPaths(data.ReaderAt, int64(data.Size)); err != nil {
+			return err
+		}
+	}
 	libraries, err := f.ImportedSymbols()
 	if err != nil {
 		return err

@@ -41,7 +41,9 @@ func lookWasm(r io.ReaderAt, size int64, info *Info) (*debug.BuildInfo, error) {
 		case 0:
 			err = customSection(section, info)
 		case 11:
-			bi, err = findModInfo(section)
+			if bi, err = findModInfo(section); err == nil {
+				info.Paths, err = lookPaths(section, section.Size())
+			}
 		}
 		if err != nil {
 			return nil, err
@@ -70,7 +72,7 @@ func customSection(s *io.SectionReader, info *Info) error {
 	switch name {
 	case "name":
 		info.Symbols = true
-	case "go:buildid":
+	case "go:buildid", "go.buildid": // with a dot before Go 1.20
 		// \xff Go build ID: "…"\n \xff, framed as in text sections.
 		info.BuildID = textBuildID(bytes.NewReader(rest), int64(len(rest)))
 	case "producers":
