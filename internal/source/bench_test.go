@@ -241,7 +241,7 @@ func generate(t *testing.T, repo string, files int) string {
 		t.Fatal(err)
 	}
 	g := existing(t, repo)
-	g.run("repack", "-q", "-a", "-d", "-f", "--window=10", "--depth=50")
+	g.run("repack", "-q", "-a", "-d", "-f", "--window=4", "--depth=50")
 	return g.run("rev-parse", "main")
 }
 

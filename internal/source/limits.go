@@ -1,5 +1,7 @@
 package source
 
+import "time"
+
 // Every bound on what a hostile repository or server can make this package do.
 const (
 	maxConfigSize   = 1 << 20
@@ -14,10 +16,11 @@ const (
 	maxTagsReported = 50_000 // in Facts.Tags
 	maxCommits      = 4 << 20
 
-	maxAdvertisement = 256 << 20 // a server's list of refs
-	maxPackBytes     = 16 << 30  // one pack from a server
-	maxNoteSize      = 64 << 20  // a list of ids in a clone
-	maxHaves         = 2000      // ids that we tell a server we have
+	maxAdvertisement = 256 << 20        // a server's list of refs
+	maxPackBytes     = 16 << 30         // one pack from a server
+	maxNoteSize      = 64 << 20         // a list of ids in a clone
+	lockPatience     = 30 * time.Minute // another process may fetch into the same clone for so long
+	maxHaves         = 2000             // ids that we tell a server we have
 
 	maxTracedTrees = 16 << 10 // trees held while paths are followed through history
 

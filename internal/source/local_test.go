@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
@@ -51,11 +50,6 @@ func TestRedirectsAreRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, fault.Failed, "invalid ref: is a link"},
-		"FIFO for a ref": {func(t *testing.T, r *gitRepo) {
-			if err := syscall.Mkfifo(filepath.Join(r.dir, ".git/refs/heads/fifo"), 0o600); err != nil {
-				t.Skip(err)
-			}
-		}, fault.Inconclusive, "not a regular file"},
 		"unknown extension": {write("config", "[core]\nrepositoryformatversion = 1\n[extensions]\nmystery = true\n"), fault.Inconclusive, "repository extension unsupported: mystery"},
 		"other hash":        {write("config", "[core]\nrepositoryformatversion = 1\n[extensions]\nobjectformat = sha512\n"), fault.Inconclusive, "object format unsupported"},
 		"version 2":         {write("config", "[core]\n\trepositoryformatversion = 2\n"), fault.Inconclusive, "format version 2 unsupported"},

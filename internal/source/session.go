@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/remote"
@@ -250,6 +249,3 @@ type cleaned struct{ err error }
 
 func (c cleaned) Error() string { return fault.Quote(strings.TrimSpace(c.err.Error())) }
 func (c cleaned) Unwrap() error { return c.err }
-
-// lockPatience is how long another process may take to fetch into the same cached clone.
-const lockPatience = 30 * time.Minute

@@ -126,7 +126,8 @@ func (x *export) content(job *partJob, f *file, data []byte, e *Entry) ([]byte, 
 	if len(steps) == 0 {
 		return data, nil
 	}
-	t := Transformed{Path: f.path, By: strings.Join(steps, ", "), RawSize: e.Size, RawSHA256: e.SHA256, Size: int64(len(out)), SHA256: hexSum(out)}
+	t := Transformed{Path: f.path, By: strings.Join(steps, ", "),
+		RawSize: e.Size, RawSHA256: e.SHA256, Size: int64(len(out)), SHA256: hexSum(out)}
 	e.Size, e.SHA256 = t.Size, t.SHA256
 	x.mu.Lock()
 	defer x.mu.Unlock()
