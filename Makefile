@@ -27,8 +27,8 @@ $(INIT): $(shell find internal/sandbox internal/rebuild/vcs -name '*.go' -not -n
 	@touch $@
 
 test: init ## every quick test, race detector on where a C compiler is at hand
-	@if command -v $${CC:-gcc} >/dev/null; then set -x; CGO_ENABLED=1 $(GO) test -race ./...; \
-	else echo "no C compiler: running without the race detector"; set -x; $(GO) test ./...; fi
+	@if command -v $${CC:-gcc} >/dev/null; then set -x; CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...; \
+	else echo "no C compiler: running without the race detector"; set -x; $(GO) test -timeout 30m ./...; fi
 
 lint: ## vet, staticcheck, govulncheck where its database can be reached, the import table
 	$(GO) vet ./...

@@ -23,7 +23,6 @@ type machine struct {
 	profile      string // the AppArmor profile of this process
 	filtered     bool   // a system call filter is on this process already
 	container    string // "docker", "podman", "kubernetes", "a container", or ""
-	chroot       bool
 	root         bool
 	program      string
 }

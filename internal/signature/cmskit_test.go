@@ -142,7 +142,6 @@ var (
 	oidPlainData = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1}
 	oidSigned    = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2}
 	oidLog       = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 57264, 3, 1}
-	oidStamp     = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 14}
 )
 
 func asn(t testing.TB, v any) []byte {

@@ -119,7 +119,8 @@ func (v *verification) openpgpMath(s *pgpSignature, k *trust.OpenPGPKey, documen
 
 // openpgpKey judges a key that made the signature.
 func (v *verification) openpgpKey(s *pgpSignature, k *trust.OpenPGPKey) {
-	for _, l := range s.loose {
+	if len(s.loose) > 0 {
+		l := s.loose[0]
 		if l.printed != "" && l.printed != k.Fingerprint || l.id != 0 && l.id != k.Public.KeyId {
 			v.end(StatusBad, "names another issuer outside the signed part")
 			return

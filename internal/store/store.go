@@ -135,7 +135,7 @@ func (s *Store) OpenBlob(sum string) (*os.File, error) {
 		return f, nil
 	}
 	h := sha256.New()
-	if _, err := io.Copy(h, f); err == nil {
+	if _, err = io.Copy(h, f); err == nil {
 		_, err = f.Seek(0, io.SeekStart)
 	}
 	if err != nil {

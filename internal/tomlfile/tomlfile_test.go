@@ -51,7 +51,6 @@ type document struct {
 		} `toml:"path"`
 		Depth int `toml:"depth"`
 	} `toml:"source"`
-	internal string
 }
 
 func TestDecode(t *testing.T) {

@@ -3,7 +3,7 @@ package trust
 import (
 	"bytes"
 	"crypto"
-	"crypto/dsa"
+	"crypto/dsa" //lint:ignore SA1019 only to refuse keys of that kind by name
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -328,7 +328,12 @@ func openpgpCryptoKey(pk *packet.PublicKey) any {
 	case *pgpecdsa.PublicKey:
 		for _, c := range []elliptic.Curve{elliptic.P256(), elliptic.P384(), elliptic.P521()} {
 			if strings.EqualFold(k.GetCurve().GetCurveName(), c.Params().Name) {
-				return &ecdsa.PublicKey{Curve: c, X: k.X, Y: k.Y}
+				size := (c.Params().BitSize + 7) / 8
+				point := append([]byte{4}, append(k.X.FillBytes(make([]byte, size)), k.Y.FillBytes(make([]byte, size))...)...) // SEC 1, 2.3.3
+				if pub, err := ecdsa.ParseUncompressedPublicKey(c, point); err == nil {
+					return pub
+				}
+				return nil
 			}
 		}
 	case *eddsa.PublicKey:

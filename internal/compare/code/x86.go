@@ -60,10 +60,9 @@ func opcodeMaps() (one, two [256]uint16) {
 
 // Tables for the common case: an optional REX prefix and an opcode of the one-byte map.
 var (
-	plainSize  [256]uint8 // bytes of immediates
-	plainKind  [256]uint8 // kindSlow, kindModRM, kindNone or kindJump
-	modRMSize  [256]uint8 // bytes behind the ModRM byte, without those that depend on a SIB byte
-	tablesDone = fillTables()
+	plainSize [256]uint8 // bytes of immediates
+	plainKind [256]uint8 // kindSlow, kindModRM, kindNone or kindJump
+	modRMSize [256]uint8 // bytes behind the ModRM byte, without those that depend on a SIB byte
 )
 
 const (
@@ -73,7 +72,7 @@ const (
 	kindJump         // a 4-byte displacement
 )
 
-func fillTables() bool {
+func init() {
 	for op := range 256 {
 		follow := oneByte[op]
 		isPrefix := op == 0x0f || op == 0x66 || op == 0x67 || op == 0xf0 || op == 0xf2 || op == 0xf3 || op == 0x2e || op == 0x36 ||
@@ -102,7 +101,6 @@ func fillTables() bool {
 		}
 		modRMSize[m] = n
 	}
-	return true
 }
 
 // decode returns the instruction at the start of b, with size 0 when it is none in 64-bit mode.

@@ -25,7 +25,6 @@ type scenario struct {
 	make    func(*repo)
 	change  func(*repo) // after the clone
 	dir     string      // where the build runs
-	pkg     string
 }
 
 const mainGo = "package main\n\nfunc main() { println(\"hello\") }\n"
