@@ -50,6 +50,10 @@ func (c *Commit) Export(ctx context.Context, dir string) (tree *Tree, err error)
 func prepare(dir string) (made bool, err error) {
 	err = os.Mkdir(dir, 0o755)
 	if err == nil {
+		// whatever the umask says
+		if err = os.Chmod(dir, 0o755); err != nil {
+			return true, cannotWrite(dir, err)
+		}
 		return true, nil
 	}
 	if !errors.Is(err, fs.ErrExist) {
