@@ -45,6 +45,9 @@ func (r *run) takeTree(t *source.Tree, dir string) error {
 	for _, m := range t.Submodules {
 		s.Submodules = append(s.Submodules, verdict.Submodule{Path: m.Path, URL: m.URL, Commit: m.Commit})
 	}
+	for _, x := range t.Transformed {
+		s.Transformed = append(s.Transformed, verdict.Change{Path: x.Path, Before: x.RawSHA256, After: x.SHA256, Why: x.By})
+	}
 	return r.classify(t, dir)
 }
 

@@ -192,7 +192,14 @@ func (r *run) close() {
 
 // chain is the order of everything. Each link is handed what the one before it verified.
 func (r *run) chain(ctx context.Context) error {
-	for _, link := range []func(context.Context) error{r.snapshot, r.openSource, r.findRecipe, r.rebuild, r.compare, r.otherSpellings} {
+	links := []func(context.Context) error{r.findRecipe, r.rebuild, r.compare, r.otherSpellings}
+	if err := r.snapshot(ctx); err != nil {
+		return err
+	}
+	if mod, ok := moduleOf(r.shipped); ok && r.req.RecipeFile == "" && r.req.Member == "" {
+		links = []func(context.Context) error{func(ctx context.Context) error { return r.packModule(ctx, mod) }}
+	}
+	for _, link := range append([]func(context.Context) error{r.openSource}, links...) {
 		if err := link(ctx); err != nil {
 			return err
 		}

@@ -12,6 +12,7 @@ type entry struct {
 // The ids, in the order of the chain. docs/checks.md explains each.
 const (
 	CheckArtefact     = "artefact.read"
+	CheckPublished    = "artefact.published"
 	CheckObjects      = "source.objects"
 	CheckReachable    = "source.reachable"
 	CheckSignature    = "source.signature"
@@ -38,6 +39,7 @@ const (
 // catalogue is every check, in the order of the report.
 var catalogue = []entry{
 	{CheckArtefact, "what was shipped could be read", artefactRead},
+	{CheckPublished, "what was shipped is what the world is given under its name", artefactPublished},
 	{CheckObjects, "every git object used has the content that its id names", sourceObjects},
 	{CheckReachable, "a branch or tag reaches the commit", sourceReachable},
 	{CheckSignature, "who signed the commit", sourceSignature},
@@ -52,10 +54,10 @@ var catalogue = []entry{
 	{CheckVouched, "somebody other than the vendor vouches for the builder", builderVouched},
 	{CheckFetched, "fetched inputs are what the world was given", inputsFetched},
 	{CheckVendored, "vendored modules are the published ones", inputsVendored},
-	{CheckIsolation, "the build was sealed off", sandboxIsolation},
+	{CheckIsolation, "the build was sealed off", unlessPacked(sandboxIsolation, "nothing of the vendor's was run: this program packed the files of the commit")},
 	{CheckSteps, "every step ended well and gave its outputs", rebuildSteps},
 	{CheckReproducible, "independent runs agree byte for byte", rebuildReproducible},
-	{CheckCopied, "the outputs were built, not copied", rebuildCopied},
+	{CheckCopied, "the outputs were built, not copied", unlessPacked(rebuildCopied, "a module zip holds the files of the commit as they are")},
 	{CheckGit, "git was asked only what is answered", rebuildGit},
 	{CheckMatch, "what was shipped is what was rebuilt", rebuildMatch},
 	{checkComplete, "the run came to its end", runComplete},

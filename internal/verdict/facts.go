@@ -13,6 +13,7 @@ type Facts struct {
 	Inputs     *Inputs     `json:"inputs,omitempty"`
 	Rebuild    *Rebuild    `json:"rebuild,omitempty"`
 	Comparison *Comparison `json:"comparison,omitempty"`
+	Published  *Module     `json:"published,omitempty"` // what was shipped, where it is a package that a public database records
 	Problems   []Problem   `json:"problems,omitempty"`
 }
 
@@ -191,7 +192,8 @@ type Rebuild struct {
 	Git       []string  `json:"git-refused,omitempty"` // questions to git that were not answered
 	TagsUsed  []Tag     `json:"tags-used,omitempty"`   // tags whose data the build asked for
 	Cached    bool      `json:"cached"`
-	CopyCheck bool      `json:"copy-check"` // the outputs were held against every input
+	Packed    bool      `json:"packed,omitempty"` // nothing was built: this program packed the files of the commit
+	CopyCheck bool      `json:"copy-check"`       // the outputs were held against every input
 }
 
 // Disagree is the first difference between two runs.
