@@ -30,6 +30,9 @@ source: 0 says that all of that holds, 1 that something does not, 3 that it coul
 			if format != "text" && format != "json" {
 				return fault.Usagef("--format", "%q is not one of text, json", format)
 			}
+			if err := placeFor(output); err != nil {
+				return err
+			}
 			p := newProgress(a.err)
 			req.Commit, req.ToolVersion, req.Progress = args[0], version(), p.Step
 			rep, err := verify.Source(c.Context(), req)
