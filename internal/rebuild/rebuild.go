@@ -69,6 +69,7 @@ type Outcome struct {
 	Cached    bool
 	Record    Record
 	LogTail   []string // last lines of the step that failed
+	logs      []string // of the runs, also of those that failed
 	Isolation sandbox.Isolation
 }
 
@@ -200,6 +201,9 @@ func (o *Outcome) build(ctx context.Context, req Request) error {
 			continue
 		}
 		o.Record.Runs = append(o.Record.Runs, r.Record)
+		if r.Log != "" {
+			o.logs = append(o.logs, r.Log)
+		}
 		if len(r.tail) > 0 {
 			o.LogTail = r.tail
 		}
@@ -260,15 +264,12 @@ func copyFile(from, to string, mode fs.FileMode) error {
 	return err
 }
 
-// KeepLogs copies the logs of the runs into dir.
+// KeepLogs copies the logs of the runs into dir, above all of those that failed.
 func (o *Outcome) KeepLogs(dir string) error {
-	for _, r := range o.Runs {
-		if r == nil || r.Log == "" {
-			continue
-		}
-		data, err := os.ReadFile(r.Log)
+	for _, log := range o.logs {
+		data, err := os.ReadFile(log)
 		if err == nil {
-			err = os.WriteFile(filepath.Join(dir, filepath.Base(r.Log)), data, 0o644)
+			err = os.WriteFile(filepath.Join(dir, filepath.Base(log)), data, 0o644)
 		}
 		if err != nil {
 			return fault.Inconclusivef(dir, "log not kept: %w", err)
