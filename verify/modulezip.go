@@ -72,6 +72,14 @@ func moduleOf(a *artifact.Artifact) (module.Version, bool) {
 	return mod, prefix != ""
 }
 
+// module tells whether what was shipped is judged as a module zip: neither a recipe nor a single member was asked for.
+func (r *run) module() (module.Version, bool) {
+	if r.req.RecipeFile != "" || r.req.Member != "" {
+		return module.Version{}, false
+	}
+	return moduleOf(r.shipped)
+}
+
 // packModule exports the commit and packs it as often as the policy demands runs.
 func (r *run) packModule(ctx context.Context, mod module.Version) error {
 	dir, err := r.dir.Dir("source")

@@ -25,7 +25,14 @@ func MakePlan(ctx context.Context, req Request) (*Plan, error) {
 		return nil, err
 	}
 	defer r.close()
-	for _, link := range []func(context.Context) error{r.snapshot, r.openSource, r.findRecipe} {
+	if err := r.snapshot(ctx); err != nil {
+		return nil, err
+	}
+	if _, ok := r.module(); ok {
+		return nil, fault.Usagef("--plan", "%s is a Go module zip: nothing would be fetched, built or run for it", fault.Quote(r.shipped.Name)).
+			WithHint("leave --plan out: this program packs the files of the commit itself")
+	}
+	for _, link := range []func(context.Context) error{r.openSource, r.findRecipe} {
 		if err := link(ctx); err != nil {
 			return nil, err
 		}

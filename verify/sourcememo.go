@@ -78,9 +78,12 @@ func (r *run) recall(since string) ([]revision, bool) {
 	if !ok || len(data) == 0 {
 		return nil, false
 	}
+	return decodeMemo(data, uint64(len(kinds)+len(r.policy.Source.Paths)))
+}
+
+func decodeMemo(data []byte, topics uint64) ([]revision, bool) {
 	d := decoder{rest: data}
 	var list []revision
-	topics := uint64(len(kinds) + len(r.policy.Source.Paths))
 	for len(d.rest) > 0 {
 		rev := revision{id: string(d.bytes()), when: d.varint(), payload: d.bytes(), signature: d.bytes()}
 		for n := d.uvarint(); n > 0 && !d.failed; n-- {

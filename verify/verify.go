@@ -196,7 +196,7 @@ func (r *run) chain(ctx context.Context) error {
 	if err := r.snapshot(ctx); err != nil {
 		return err
 	}
-	if mod, ok := moduleOf(r.shipped); ok && r.req.RecipeFile == "" && r.req.Member == "" {
+	if mod, ok := r.module(); ok {
 		links = []func(context.Context) error{func(ctx context.Context) error { return r.packModule(ctx, mod) }}
 	}
 	for _, link := range append([]func(context.Context) error{r.openSource}, links...) {
