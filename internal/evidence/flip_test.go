@@ -63,7 +63,7 @@ func TestFlippedBit(t *testing.T) {
 					}
 				}
 			})
-			if n < 300 {
+			if n < 150 {
 				t.Fatalf("only %d alterations tried", n)
 			}
 		})
@@ -146,7 +146,7 @@ func flips(name, text string) []string {
 		return flipText(text)
 	}
 	var out []string
-	for n := 0; n < len(raw); n += 1 + len(raw)/40 {
+	for n := 0; n < len(raw); n += 1 + len(raw)/20 {
 		altered := bytes.Clone(raw)
 		altered[n] ^= 1 << (n % 8)
 		out = append(out, base64.StdEncoding.EncodeToString(altered))

@@ -32,6 +32,12 @@ func (l *list) windows() {
 	l.add("50-rekor2-ended", "key not valid at", "key not valid at", "The key of the log of version 2 no longer counted.", l.i.AttestV2(honest(), evidencetest.Leaf{}).JSON(), func(v *vector) {
 		v.Root = l.i.TrustedRoot(evidencetest.Spans{Rekor2: evidencetest.Span{End: &end}})
 	})
+	timeless := l.i.AttestKey(honest(), evidencetest.Key("signer"))
+	timeless.Entries = nil
+	l.add("50-no-time-log-ended", "key not valid at", "log's key not valid at", "Signed by a key and logged by a log that has ended; nobody says when.", timeless.Log2().JSON(), func(v *vector) {
+		v.Root = l.i.TrustedRoot(evidencetest.Spans{Rekor2: evidencetest.Span{End: &end}})
+		v.Options.Principals = []principal{{Name: "signer", Key: string(evidencetest.PublicPEM(l.t, evidencetest.Key("signer").Public()))}}
+	})
 	l.add("50-principal-ended", "key not valid at", "key not valid at", "The policy counts the principal only earlier.", l.bundle(func(*evidencetest.Bundle) {}), func(v *vector) { v.Options.Principals[0].Valid = "2025-01-01..2026-03-03" })
 	l.add("51-missing", "no SCT", "no SCT", "A certificate without a promise to publish it.", l.i.Attest(honest(), evidencetest.Leaf{NoSCT: true}).JSON())
 	l.add("51-unknown-log", "no SCT", "no SCT", "A promise by a log that is not trusted.", l.i.Attest(honest(), evidencetest.Leaf{CTKey: evidencetest.Key("another ct")}).JSON())

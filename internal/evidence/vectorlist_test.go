@@ -1,6 +1,7 @@
 package evidence_test
 
 import (
+	"crypto/ecdsa"
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
@@ -270,6 +271,14 @@ func (l *list) signatures() {
 	l.add("45-bad-one-first", "2 signatures, 1 invalid", "2 signatures, 1 invalid", "The bad signature stands first.", l.bundle(func(b *evidencetest.Bundle) {
 		b.Signatures = append([][]byte{l.i.Sign(other, evidencetest.PAE(b.PayloadType, b.Payload))}, b.Signatures...)
 	}))
+	two := l.i.AttestKey(honest(), evidencetest.Key("signer"))
+	two.Signatures = append(two.Signatures, l.i.Sign(other, evidencetest.PAE(two.PayloadType, two.Payload)))
+	l.add("45-two-good-one-logged", "2 signatures, 1 invalid", "2 signatures, want 1", "Two good signatures, of which the log holds one.", two.JSON(), func(v *vector) {
+		v.Options.Principals = nil
+		for n, key := range []*ecdsa.PrivateKey{evidencetest.Key("signer"), other} {
+			v.Options.Principals = append(v.Options.Principals, principal{Name: fmt.Sprint("signer ", n), Key: string(evidencetest.PublicPEM(l.t, key.Public()))})
+		}
+	})
 	l.add("45-empty", "2 signatures, 1 invalid", "empty signature", "A signature of no bytes.", l.bundle(func(b *evidencetest.Bundle) { b.Signatures[0] = []byte{} }))
 }
 

@@ -103,7 +103,7 @@ func OpenKMS(ctx context.Context, uri string) (*Key, error) {
 }
 
 func newKey(name string, public crypto.PublicKey, local crypto.PrivateKey, remote func(context.Context, crypto.Hash) (signature.Signer, error)) (*Key, error) {
-	if err := cryptoutils.ValidatePubKey(public); err != nil {
+	if _, err := signature.GetDefaultAlgorithmDetails(public); err != nil {
 		return nil, fault.Usagef(fault.Quote(name), "unsupported key: %w", err)
 	}
 	spki, err := x509.MarshalPKIXPublicKey(public)
