@@ -48,7 +48,7 @@ bench-main: build ## what a verification costs beside the build, and memory on a
 	$(BENCH) -run TestBenchMain ./verify
 
 bench-source: build ## export, history and signatures beside git and go-git
-	$(BENCH) -tags bench -run TestBench ./internal/source
+	$(BENCH) -tags bench -run TestBenchExport ./internal/source
 
 bench-check: init ## verifying signatures and bundles
 	$(GO) test -run xxx -bench . -benchtime 300x ./internal/signature ./internal/evidence/...

@@ -151,10 +151,24 @@ var states = map[compare.Status]string{
 	compare.Nowhere: verdict.Nowhere, compare.Opened: verdict.NotRebuilt, compare.Missing: verdict.Different,
 }
 
+// privileges keeps the flags that give rights. Labels that a file system adds by itself, as SELinux does, give none.
+func privileges(flags []string) []string {
+	var list []string
+	for _, f := range flags {
+		if f == "set-uid" || f == "set-gid" || f == "attribute security.capability" {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
 func (r *run) member(ctx context.Context, l compare.Line, list []claim) (verdict.MemberResult, error) {
 	m := verdict.MemberResult{Path: l.Member, State: states[l.Status], SHA256: l.SHA256, Size: l.Size, Exec: artifact.ExecutableFormat(l.Format)}
 	if m.Path == "" {
 		m.Path = r.shipped.Name
+	}
+	if l.Type != artifact.Directory {
+		m.Flags = privileges(l.Flags)
 	}
 	if m.State == "" {
 		m.State = verdict.Nowhere

@@ -102,7 +102,7 @@ func vendored(v rebuild.Vendored) []verdict.Module {
 	}
 	for _, x := range v.Findings {
 		path, version, _ := strings.Cut(x.Module, "@")
-		list = append(list, verdict.Module{Path: path, Version: version, Status: "mismatch", Detail: fault.Quote(x.Path) + ": " + string(x.Kind) + ", " + x.Detail})
+		list = append(list, verdict.Module{Path: path, Version: version, Status: "mismatch", Detail: strings.TrimSuffix(fault.Quote(x.Path)+": "+string(x.Kind)+", "+x.Detail, ", ")})
 	}
 	return list
 }

@@ -94,7 +94,7 @@ func (r *run) openSource(ctx context.Context) error {
 		by = verdict.ByArtefact
 	}
 	r.req.Progress("opening %s", fault.Quote(displayName(where)))
-	c, err := source.Open(ctx, where, id, source.Options{Need: r.need(), Remote: r.remote, CacheDir: filepath.Join(r.store.Dir(), "git")})
+	c, err := source.Open(ctx, where, id, source.Options{Need: r.need(), Remote: r.remote, CacheDir: r.store.Dir()})
 	if err != nil {
 		return withCheck(err, verdict.CheckObjects)
 	}

@@ -215,7 +215,7 @@ func (o *Outcome) runFetch(ctx context.Context, req Request, env gomod.Env, eco 
 	}
 	defer log.Close()
 	v := variation(0)
-	spec := sandbox.Spec{Identity: v.identity(), Limits: limits(), Mounts: o.mounts(v), Files: o.files(), Log: log, Listen: []string{proxyAt}}
+	spec := sandbox.Spec{Identity: v.identity(), Limits: limits(), Mounts: o.mounts(v), Files: o.files(), Dirs: []string{goPath}, Log: log, Listen: []string{proxyAt}}
 	s, err := req.Runtime.Start(ctx, spec)
 	if err != nil {
 		return nil, err
@@ -303,7 +303,8 @@ func (o *Outcome) replayEnv(v Variation) map[string]string {
 	return env
 }
 
-// goDirs puts the go command's caches into scratch space.
+// goDirs puts the go command's caches into scratch space. The place of the modules is the same in every run: without
+// -trimpath it stands in the binary, and the home that is varied would make every such build differ from itself.
 func goDirs(v Variation) map[string]string {
-	return map[string]string{"GOCACHE": v.Home + "/.cache/go-build", "GOPATH": v.Home + "/go", "GOMODCACHE": v.Home + "/go/pkg/mod"}
+	return map[string]string{"GOCACHE": v.Home + "/.cache/go-build", "GOPATH": goPath, "GOMODCACHE": goPath + "/pkg/mod"}
 }

@@ -19,6 +19,7 @@ const (
 	proxyDir = "/proxy"       // frozen fetched inputs, read-only
 	gitPath  = "/usr/bin/git" // the stand-in that answers from the verified commit
 	proxyAt  = "127.0.0.1:3128"
+	goPath   = "/go" // GOPATH
 )
 
 // Variation is everything that differs from run to run, as it goes into the record.

@@ -66,7 +66,7 @@ func (o *Outcome) runOnce(ctx context.Context, req Request, n int) (*Result, err
 
 // spec describes the sandbox of one run.
 func (o *Outcome) spec(req Request, v Variation) (sandbox.Spec, error) {
-	spec := sandbox.Spec{Identity: v.identity(), Limits: limits(), Mounts: o.mounts(v), Files: o.files()}
+	spec := sandbox.Spec{Identity: v.identity(), Limits: limits(), Mounts: o.mounts(v), Files: o.files(), Dirs: []string{goPath}}
 	if o.Inputs != nil && o.Inputs.dir != "" {
 		spec.Mounts = append(spec.Mounts, sandbox.Mount{Kind: sandbox.ReadOnly, Source: o.Inputs.dir, Target: proxyDir})
 	}

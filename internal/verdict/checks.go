@@ -360,6 +360,13 @@ func count(n int, thing string) string {
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
+func plural(n int, thing string) string {
+	if n == 1 {
+		return thing
+	}
+	return thing + "s"
+}
+
 func short(id string) string { return id[:min(12, len(id))] }
 
 // size writes a number of bytes for people.

@@ -90,7 +90,11 @@ func rebuildGit(f Facts, _ *policy.Policy) Check {
 	case len(r.Git) > 0:
 		return reported("%s to git refused, the first: git %s", count(len(r.Git), "question"), fault.Quote(r.Git[0]))
 	case len(r.TagsUsed) > 0:
-		return reported("the stamp rests on tag %s", fault.Quote(r.TagsUsed[0].Name))
+		var names []string
+		for _, t := range r.TagsUsed {
+			names = append(names, fault.Quote(t.Name))
+		}
+		return reported("the stamp rests on %s %s", plural(len(names), "tag"), strings.Join(names, ", "))
 	}
 	return passed("no question to git was refused")
 }
@@ -101,11 +105,18 @@ func rebuildMatch(f Facts, p *policy.Policy) Check {
 	if c == nil || f.Rebuild == nil {
 		return notReached("comparison")
 	}
+	if text, ok := privileged(c); ok {
+		return failed("%s", text).hint("set-uid and set-gid bits and capabilities are never forgiven: nothing in git can ask for them")
+	}
 	m := matchOf(f, p)
 	switch m {
 	case MatchIdentical:
 		return passed("identical, bit for bit").with("sha256", f.Subject.SHA256)
 	case MatchDifferent:
+		if text, ok := leftOut(f, p); ok {
+			return inconclusive("different, but the recipe leaves out %s, which only the artefact asks for: the difference may be just that", fault.Quote(text)).
+				hint("ask the vendor for a recipe at the commit, or accept the setting word for word with [[rebuild.setting]] in the policy")
+		}
 		return different(c)
 	case MatchEquivalent:
 		if p.Rebuild.Match == "identical" {
@@ -115,8 +126,37 @@ func rebuildMatch(f Facts, p *policy.Policy) Check {
 	case MatchPartial:
 		return partial(c, p)
 	}
+	if !f.Rebuild.Agree {
+		return inconclusive("the runs differ among themselves, and nowhere else from what was shipped")
+	}
 	return inconclusive("nothing of what was shipped was rebuilt").
 		hint("the recipe's [[artifact]] member must name a member of what was shipped")
+}
+
+// privileged names a member that would run with more rights than whoever starts it. Its bytes may be right; the right to
+// run them so is not in the source. A container that was itself rebuilt bit for bit has no lines for its members.
+func privileged(c *Comparison) (string, bool) {
+	for _, m := range c.Members {
+		for _, flag := range m.Flags {
+			if flag != "" {
+				return fmt.Sprintf("%s: metadata differs: it was shipped with %s", fault.Quote(m.Path), fault.Quote(flag)), true
+			}
+		}
+	}
+	return "", false
+}
+
+// leftOut returns a setting that the artefact asks for and that was not taken over: with it the rebuild would be another.
+func leftOut(f Facts, p *policy.Policy) (string, bool) {
+	if f.Recipe == nil || f.Recipe.ChosenBy != ByArtefact {
+		return "", false
+	}
+	for _, text := range f.Recipe.Refused {
+		if !slices.ContainsFunc(p.Rebuild.Settings, func(s policy.Setting) bool { return s.Text == text }) {
+			return text, true
+		}
+	}
+	return "", false
 }
 
 func different(c *Comparison) Check {
@@ -144,7 +184,7 @@ func different(c *Comparison) Check {
 
 // partial closes F1: every member is named, and what comes from nowhere is never passed over.
 func partial(c *Comparison, p *policy.Policy) Check {
-	rebuilt, tree, covered := 0, 0, 0
+	rebuilt, tree, covered, nowhere := 0, 0, 0, 0
 	first := ""
 	for _, m := range c.Members {
 		switch m.State {
@@ -152,7 +192,9 @@ func partial(c *Comparison, p *policy.Policy) Check {
 			rebuilt++
 		case InTree:
 			tree++
+		case NotRebuilt: // a container: its members speak for themselves, and that it is none of them is the word partial
 		default:
+			nowhere++
 			if slices.ContainsFunc(p.Rebuild.Cover, func(k policy.Cover) bool { return k.Member == m.Path && k.SHA256 == m.SHA256 }) {
 				covered++
 			} else if first == "" {
@@ -160,7 +202,7 @@ func partial(c *Comparison, p *policy.Policy) Check {
 			}
 		}
 	}
-	counts := fmt.Sprintf("%s rebuilt, %d in the verified tree, %d from nowhere", count(rebuilt, "member"), tree, len(c.Members)-rebuilt-tree)
+	counts := fmt.Sprintf("%s rebuilt, %d in the verified tree, %d from nowhere", count(rebuilt, "member"), tree, nowhere)
 	switch {
 	case first != "":
 		return inconclusive("partial: %s; %s is not accounted for", counts, fault.Quote(first)).
@@ -279,7 +321,7 @@ func summary(v Verdict) string {
 			continue
 		}
 		// the comparison speaks first: it is what was asked
-		for _, id := range append([]string{CheckMatch, CheckReproducible}, IDs()...) {
+		for _, id := range append([]string{CheckReproducible, CheckMatch}, IDs()...) {
 			if c := v.Check(id); c.Status == want {
 				return strings.TrimPrefix(c.Text, string(v.Match)+": ")
 			}

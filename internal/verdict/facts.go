@@ -238,6 +238,7 @@ type MemberResult struct {
 	SHA256     string      `json:"sha256"`
 	Size       int64       `json:"size"`
 	Exec       bool        `json:"executable,omitempty"`
+	Flags      []string    `json:"flags,omitempty"` // set-uid, set-gid, capabilities: rights that no bytes give
 	TreePath   string      `json:"tree-path,omitempty"`
 	Output     string      `json:"output,omitempty"`
 	Difference *Difference `json:"difference,omitempty"`

@@ -97,6 +97,11 @@ func TestDecisions(t *testing.T) {
 		"F1 extra member under a lax policy": {change: func(f *verdict.Facts) {
 			f.Comparison = &verdict.Comparison{Whole: verdict.NotRebuilt, Members: []verdict.MemberResult{member("bin/tool", verdict.Identical), member("postinstall.js", verdict.Nowhere)}}
 		}, policy: func(p *policy.Policy) { p.Rebuild.Match = "partial" }, result: verdict.Inconclusive, match: verdict.MatchPartial, check: verdict.CheckMatch},
+		"F1 a container that the policy accepts in part": {change: func(f *verdict.Facts) {
+			f.Comparison = &verdict.Comparison{Whole: verdict.NotRebuilt, Members: []verdict.MemberResult{member("a.tar.gz", verdict.NotRebuilt), member("bin/tool", verdict.Identical), member("README", verdict.InTree)}}
+		}, policy: func(p *policy.Policy) { p.Rebuild.Match = "partial" }, result: verdict.Passed, match: verdict.MatchPartial, check: verdict.CheckMatch},
+		"set-uid is never forgiven": {change: func(f *verdict.Facts) { f.Comparison.Members[0].Flags = []string{"set-uid"} },
+			policy: func(p *policy.Policy) { p.Rebuild.Match = "partial" }, result: verdict.Failed, match: verdict.MatchIdentical, check: verdict.CheckMatch},
 		"partial that the policy accepts": {change: func(f *verdict.Facts) {
 			f.Comparison = &verdict.Comparison{Whole: verdict.NotRebuilt, Members: []verdict.MemberResult{member("bin/tool", verdict.Identical), member("README", verdict.InTree)}}
 		}, policy: func(p *policy.Policy) { p.Rebuild.Match = "partial" }, result: verdict.Passed, match: verdict.MatchPartial, check: verdict.CheckMatch},
