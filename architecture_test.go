@@ -19,7 +19,7 @@ const module = "github.com/glassbuild/glassbuild"
 // (fault, store, remote), which any may use. A sub-package may import what its parent may, and parent and sub-packages
 // may import each other.
 var table = map[string][]string{
-	"verify":             {"policy", "recipe", "source", "signature", "trust", "builder", "sandbox", "rebuild", "artifact", "compare", "verdict", "evidence", "kit", "report"},
+	"verify":             {"policy", "recipe", "source", "signature", "trust", "builder", "sandbox", "rebuild", "gomod", "artifact", "compare", "verdict", "evidence", "kit", "report"},
 	"attest":             {"policy", "recipe", "source", "signature", "trust", "builder", "sandbox", "rebuild", "artifact", "compare", "verdict", "evidence"},
 	"internal/verdict":   {"policy"},
 	"internal/policy":    {"trust", "tomlfile"},
@@ -28,9 +28,10 @@ var table = map[string][]string{
 	"internal/source":    {"signature", "trust"},
 	"internal/signature": {"trust"},
 	"internal/recipe":    {"tomlfile"},
-	"internal/builder":   {"archive", "signature"},
+	"internal/builder":   {"archive", "signature", "gomod"},
 	"internal/sandbox":   {},
-	"internal/rebuild":   {"source", "recipe", "builder", "sandbox"},
+	"internal/rebuild":   {"source", "recipe", "builder", "sandbox", "gomod"},
+	"internal/gomod":     {},
 	"internal/archive":   {},
 	"internal/artifact":  {"archive"},
 	"internal/compare":   {"artifact", "archive", "signature"},

@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
-	"github.com/glassbuild/glassbuild/internal/rebuild/gomod"
+	"github.com/glassbuild/glassbuild/internal/gomod"
 	"github.com/glassbuild/glassbuild/internal/sandbox"
 	"github.com/glassbuild/glassbuild/internal/store"
 )
@@ -43,7 +43,7 @@ func cacheFinding() Finding {
 }
 
 func goFinding(ctx context.Context) Finding {
-	env, err := gomod.LoadEnv(ctx)
+	env, err := gomod.LoadEnv()
 	if err != nil {
 		return Finding{Name: "go configuration", Detail: err.Error(), Remedy: fault.HintOf(err)}
 	}

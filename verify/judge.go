@@ -11,7 +11,7 @@ import (
 
 	"github.com/glassbuild/glassbuild/internal/artifact"
 	"github.com/glassbuild/glassbuild/internal/fault"
-	"github.com/glassbuild/glassbuild/internal/rebuild/gomod"
+	"github.com/glassbuild/glassbuild/internal/gomod"
 	"github.com/glassbuild/glassbuild/internal/remote"
 	"github.com/glassbuild/glassbuild/internal/signature"
 	"github.com/glassbuild/glassbuild/internal/source"
@@ -90,7 +90,7 @@ func isGenerated(f *os.File) bool {
 // newRemote makes the only dialer, with the plain-http hosts of the user's own Go configuration.
 func newRemote(ctx context.Context, offline bool) (*remote.Client, error) {
 	opts := remote.Options{Offline: offline, Netrc: remote.DefaultNetrc()}
-	if env, err := gomod.LoadEnv(ctx); err == nil {
+	if env, err := gomod.LoadEnv(); err == nil {
 		opts.PlainHTTP = env.PlainHTTP()
 	}
 	return remote.New(opts)

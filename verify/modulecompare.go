@@ -11,9 +11,8 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/glassbuild/glassbuild/internal/artifact"
-	"github.com/glassbuild/glassbuild/internal/builder"
 	"github.com/glassbuild/glassbuild/internal/fault"
-	"github.com/glassbuild/glassbuild/internal/rebuild/gomod"
+	"github.com/glassbuild/glassbuild/internal/gomod"
 	"github.com/glassbuild/glassbuild/internal/verdict"
 )
 
@@ -96,12 +95,9 @@ func (r *run) published(ctx context.Context, mod module.Version) (string, error)
 	if err != nil {
 		return "", withCheck(err, verdict.CheckPublished)
 	}
-	env, err := gomod.LoadEnv(ctx)
+	env, err := gomod.LoadEnv()
 	if err != nil {
 		return "", withCheck(err, verdict.CheckPublished)
-	}
-	if name, _, ok := strings.Cut(builder.ChecksumDatabaseKey, "+"); ok {
-		env.Keys[name] = builder.ChecksumDatabaseKey // whatever the installed go command says
 	}
 	src, err := gomod.NewSource(env, r.remote)
 	if err != nil {

@@ -26,6 +26,7 @@ import (
 	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/gomod"
 	"github.com/glassbuild/glassbuild/internal/remote"
 	"github.com/glassbuild/glassbuild/internal/store"
 )
@@ -46,8 +47,8 @@ type Request struct {
 type Options struct {
 	Store   *store.Store
 	Remote  *remote.Client
-	Offline bool  // use only what is kept already
-	GoEnv   GoEnv // the user's own Go configuration, see ReadGoEnv
+	Offline bool      // use only what is kept already
+	GoEnv   gomod.Env // the user's own Go configuration
 
 	verifier string // the checksum database's key; tests set it
 }

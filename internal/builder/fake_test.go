@@ -20,6 +20,7 @@ import (
 	"golang.org/x/mod/sumdb/dirhash"
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/glassbuild/glassbuild/internal/gomod"
 	"github.com/glassbuild/glassbuild/internal/remote"
 	"github.com/glassbuild/glassbuild/internal/store"
 )
@@ -174,11 +175,21 @@ func (w *world) options() Options {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return Options{Store: w.store, Remote: client, GoEnv: GoEnv{Proxy: w.server.URL}, verifier: w.verifier}
+	return Options{Store: w.store, Remote: client, GoEnv: gomod.Env{GOPROXY: w.server.URL}, verifier: w.verifier}
 }
 
 func (w *world) prepare(version string, opts Options) (*Root, error) {
 	return Prepare(context.Background(), Request{Go: version, Platform: testPlatform}, opts)
+}
+
+// prove looks a toolchain up in the database.
+func (w *world) prove(version string, opts Options) (string, *evidence, error) {
+	w.t.Helper()
+	src, err := opts.source()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return prove(context.Background(), src, opts.Store, toolchainModule, moduleVersion(version))
 }
 
 func (w *world) asked() []string {

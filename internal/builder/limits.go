@@ -9,8 +9,5 @@ const (
 	maxManifest       = 32 << 20 // the list of a tree's files
 	maxEvidence       = 16 << 20 // evidence of one checksum database lookup, as it is kept
 	maxEvidenceFiles  = 1000
-	maxSumDBResponse  = 1 << 20 // one record, tile or note
-	maxGoEnvFile      = 1 << 20 // a go/env file
-	maxProxies        = 32      // entries of GOPROXY
 	maxPackageList    = 64 << 20
 )

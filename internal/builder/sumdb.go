@@ -1,12 +1,13 @@
 package builder
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"io/fs"
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -14,12 +15,10 @@ import (
 	"golang.org/x/mod/sumdb"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/gomod"
+	"github.com/glassbuild/glassbuild/internal/remote"
 	"github.com/glassbuild/glassbuild/internal/store"
 )
-
-// ChecksumDatabaseKey is the verifier key of the Go checksum database, as the go command carries it. It is the only key
-// there is: GOSUMDB can redirect the transport, never the trust.
-const ChecksumDatabaseKey = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8"
 
 // evidence is what proves a record of the checksum database without network: the signed tree head, the record, and the tiles
 // of the proofs, under the names that the sumdb client gives them.
@@ -38,7 +37,7 @@ type database struct {
 	ctx    context.Context
 	key    string
 	kept   *evidence // when set, nothing else is read
-	online *transport
+	online *gomod.Source
 	store  *store.Store
 
 	mu       sync.Mutex
@@ -47,61 +46,20 @@ type database struct {
 	failed   error  // why something could not be read
 }
 
-// transport is how the database is reached.
-type transport struct {
-	source source
-	env    GoEnv
-	name   string
-
-	once sync.Once
-	base *url.URL
-	err  error
-}
-
 // ReadRemote fetches from the database.
 func (d *database) ReadRemote(path string) ([]byte, error) {
 	if d.kept != nil {
 		return nil, fs.ErrNotExist
 	}
-	data, err := d.online.read(d.ctx, path)
+	data, err := d.online.ReadSum(d.ctx, strings.TrimPrefix(path, "/"))
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err != nil {
 		d.failed = err
 		return nil, err
 	}
-	d.seen.Files[d.online.name+path] = data
+	d.seen.Files[d.online.Database().Name+path] = data
 	return data, nil
-}
-
-// read connects on first use, as https://go.dev/design/25530-sumdb#proxying-a-checksum-database describes: through the
-// first proxy that says that it supports it, else directly.
-func (t *transport) read(ctx context.Context, path string) ([]byte, error) {
-	t.once.Do(func() {
-		if t.base = t.env.sumDBURL(); t.base != nil {
-			return
-		}
-		proxies, err := t.env.Proxies()
-		if err != nil {
-			t.err = err
-			return
-		}
-		err = tryProxies(proxies, func(proxy *url.URL) error {
-			if _, err := t.source.get(ctx, proxy, "sumdb/"+t.name+"/supported", maxSumDBResponse); err != nil {
-				return err
-			}
-			t.base = proxy.JoinPath("sumdb", t.name)
-			return nil
-		})
-		if errors.Is(err, fs.ErrNotExist) {
-			t.base, err = &url.URL{Scheme: "https", Host: t.name}, nil
-		}
-		t.err = err
-	})
-	if t.err != nil {
-		return nil, t.err
-	}
-	return t.source.get(ctx, t.base, path, maxSumDBResponse)
 }
 
 // ReadConfig returns the key, or the newest tree head known.
@@ -192,11 +150,9 @@ func firstLine(s string) string {
 }
 
 // prove looks a module version up, live, and returns its hash with evidence that was verified a second time on its own.
-func prove(ctx context.Context, path, version string, opts Options) (string, *evidence, error) {
-	key := opts.key()
-	name, _, _ := strings.Cut(key, "+")
-	d := &database{ctx: ctx, key: key, store: opts.Store,
-		online: &transport{source: source{opts.Remote, opts.Offline}, env: opts.GoEnv, name: name}}
+func prove(ctx context.Context, src *gomod.Source, heads *store.Store, path, version string) (string, *evidence, error) {
+	key := src.Database().Key
+	d := &database{ctx: ctx, key: key, store: heads, online: src}
 	hash, err := d.lookup(path, version)
 	if err != nil {
 		return "", nil, err
@@ -217,11 +173,23 @@ func replay(ctx context.Context, path, version, key string, kept *evidence) (str
 	return (&database{ctx: ctx, key: key, kept: kept}).lookup(path, version)
 }
 
-func (o Options) key() string {
-	if o.verifier != "" {
-		return o.verifier
+// key is the only one there is: GOSUMDB can redirect the transport, never the trust.
+func (o Options) key() string { return cmp.Or(o.verifier, gomod.ChecksumDatabaseKey) }
+
+// source is where modules come from, with the checksum database pinned.
+func (o Options) source() (*gomod.Source, error) {
+	if o.Offline || o.Remote == nil {
+		return gomod.NewSource(o.GoEnv.WithKey(o.key()), refusal{})
 	}
-	return ChecksumDatabaseKey
+	return gomod.NewSource(o.GoEnv.WithKey(o.key()), o.Remote)
+}
+
+// refusal is the network of somebody who works offline. Proxies that are folders are read all the same.
+type refusal struct{}
+
+func (refusal) Fetch(_ context.Context, url string, _ int64) (io.ReadCloser, error) {
+	return nil, fault.Inconclusivef(remote.Redact(url), "not fetched: working offline").
+		WithHint("run once without --offline").WithCheck(CheckAvailable)
 }
 
 func (e *evidence) marshal() ([]byte, error) { return json.Marshal(e) }

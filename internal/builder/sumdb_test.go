@@ -16,6 +16,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/gomod"
 )
 
 // grow makes the database look up other modules, so that its tree has more than one record.
@@ -48,7 +49,7 @@ func TestEveryBitOfTheAnswers(t *testing.T) {
 		}
 		return body
 	}
-	if _, _, err := prove(context.Background(), toolchainModule, moduleVersion("1.26.5"), w.options()); err != nil {
+	if _, _, err := w.prove("1.26.5", w.options()); err != nil {
 		t.Fatal(err)
 	}
 	if len(sizes) < 2 {
@@ -66,7 +67,7 @@ func TestEveryBitOfTheAnswers(t *testing.T) {
 			}
 			opts := w.options()
 			opts.Store = newStore(t)
-			hash, _, err := prove(context.Background(), toolchainModule, moduleVersion("1.26.5"), opts)
+			hash, _, err := w.prove("1.26.5", opts)
 			if err == nil && hash != want {
 				t.Fatalf("%s, byte %d: accepted %s", target, at, hash)
 			}
@@ -89,7 +90,7 @@ func TestEveryBitOfTheEvidence(t *testing.T) {
 	w := newWorld(t)
 	w.publish("1.26.5", toolchainFiles)
 	w.grow(3)
-	want, kept, err := prove(context.Background(), toolchainModule, moduleVersion("1.26.5"), w.options())
+	want, kept, err := w.prove("1.26.5", w.options())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +126,7 @@ func TestEveryBitOfTheEvidence(t *testing.T) {
 	if _, err := replay(context.Background(), toolchainModule, moduleVersion("1.26.4"), w.verifier, kept); err == nil {
 		t.Error("the evidence proves another version")
 	}
-	if _, err := replay(context.Background(), toolchainModule, moduleVersion("1.26.5"), ChecksumDatabaseKey, kept); err == nil {
+	if _, err := replay(context.Background(), toolchainModule, moduleVersion("1.26.5"), gomod.ChecksumDatabaseKey, kept); err == nil {
 		t.Error("the evidence satisfies the public database's key")
 	}
 }
@@ -184,13 +185,13 @@ func TestConfiguredKeyIsNotTrusted(t *testing.T) {
 	evil := newWorld(t)
 	evil.publish("1.26.5", map[string]string{"bin/go": "evil"})
 	opts := w.options()
-	opts.GoEnv.Proxy = evil.server.URL
-	opts.GoEnv.SumDB = evil.verifier + " " + evil.server.URL + "/sumdb/" + testDB
+	opts.GoEnv.GOPROXY = evil.server.URL
+	opts.GoEnv.GOSUMDB = evil.verifier + " " + evil.server.URL + "/sumdb/" + testDB
 	_, err := w.prepare("1.26.5", opts)
 	if fault.ClassOf(err) != fault.Failed || err == nil {
 		t.Errorf("%v", err)
 	}
-	opts.GoEnv.SumDB = "off"
+	opts.GoEnv.GOSUMDB = "off"
 	if _, err = w.prepare("1.26.5", opts); fault.ClassOf(err) != fault.Failed || err == nil {
 		t.Errorf("off: %v", err)
 	}
@@ -224,7 +225,7 @@ func FuzzEvidence(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if hash, err := replay(context.Background(), toolchainModule, moduleVersion("1.26.5"), ChecksumDatabaseKey, e); err == nil {
+		if hash, err := replay(context.Background(), toolchainModule, moduleVersion("1.26.5"), gomod.ChecksumDatabaseKey, e); err == nil {
 			t.Fatalf("proven: %s", hash)
 		}
 		if _, err := json.Marshal(e); err != nil {

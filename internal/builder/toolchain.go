@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/url"
 	"os"
 	"path"
 	"path/filepath"
@@ -20,10 +19,10 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/gomod"
 )
 
-// toolchainModule is the module that the go command itself downloads toolchains as (https://go.dev/doc/toolchain).
-const toolchainModule = "golang.org/toolchain"
+const toolchainModule = gomod.ToolchainModule
 
 var (
 	goVersion      = regexp.MustCompile(`^1\.[0-9]{1,3}(\.[0-9]{1,3})?((rc|beta)[0-9]{1,2})?$`)
@@ -157,18 +156,15 @@ func readBounded(path string, limit int64) ([]byte, error) {
 
 // fetch proves the hash first, then downloads and publishes the zip that has it.
 func (t *toolchain) fetch(ctx context.Context) (string, error) {
-	proxies, err := t.opts.GoEnv.Proxies()
+	src, err := t.opts.source()
 	if err != nil {
-		return "", err
+		return "", t.unavailable(ctx, err, "")
 	}
-	if t.opts.GoEnv.refusesProxy(toolchainModule) {
-		proxies = nil
-	}
-	if len(proxies) == 0 {
-		return "", fault.Inconclusivef(t.name(), "toolchain unavailable: the Go configuration names no module proxy").
+	if src.Serves(toolchainModule) != nil {
+		return "", fault.Inconclusivef(t.name(), "toolchain unavailable: the Go configuration names no module proxy for it").
 			WithHint("set GOPROXY, or `go env -w GOPROXY=…`").WithCheck(CheckAvailable)
 	}
-	hash, kept, err := prove(ctx, toolchainModule, t.module, t.opts)
+	hash, kept, err := prove(ctx, src, t.opts.Store, toolchainModule, t.module)
 	if err != nil {
 		return "", t.unavailable(ctx, err, "the checksum database")
 	}
@@ -177,7 +173,7 @@ func (t *toolchain) fetch(ctx context.Context) (string, error) {
 		return "", err
 	}
 	dir, err := t.opts.Store.PublishTree(toolchainKind, t.treeKey(), func(dir string) error {
-		m, err := t.fill(ctx, proxies, dir)
+		m, err := t.fill(ctx, src, dir)
 		if err != nil {
 			return err
 		}
@@ -207,7 +203,7 @@ func (t *toolchain) unavailable(ctx context.Context, err error, where string) er
 	case errors.Is(err, fs.ErrNotExist):
 		return fault.Inconclusivef(t.name(), "toolchain unavailable: %s has no %s %s", where, toolchainModule, t.module).
 			WithHint("some old versions were never published as modules; a recipe can name another builder").WithCheck(CheckAvailable)
-	case errors.As(err, &e) && e.Class == fault.Failed:
+	case errors.As(err, &e) && e.Class != fault.Inconclusive:
 		return err
 	}
 	out := fault.Inconclusivef(t.name(), "toolchain unavailable: %w", err).WithCheck(CheckAvailable)
@@ -218,14 +214,19 @@ func (t *toolchain) unavailable(ctx context.Context, err error, where string) er
 }
 
 // fill downloads the zip beside the tree, unpacks it, and removes it.
-func (t *toolchain) fill(ctx context.Context, proxies []Proxy, dir string) (*manifest, error) {
+func (t *toolchain) fill(ctx context.Context, src *gomod.Source, dir string) (*manifest, error) {
 	file, err := os.OpenFile(filepath.Join(dir, "zip"), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	defer os.Remove(file.Name())
 	defer file.Close()
-	size, err := t.download(ctx, proxies, file)
+	r, err := src.OpenZip(ctx, module.Version{Path: toolchainModule, Version: t.module}, maxToolchainZip)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	size, err := io.Copy(file, r)
 	if err != nil {
 		return nil, err
 	}
@@ -245,28 +246,4 @@ func (t *toolchain) fill(ctx context.Context, proxies []Proxy, dir string) (*man
 		return nil, fault.Failf(t.name(), "malformed toolchain zip: %v", err)
 	}
 	return m, err
-}
-
-func (t *toolchain) download(ctx context.Context, proxies []Proxy, file *os.File) (size int64, err error) {
-	escaped, err := module.EscapeVersion(t.module)
-	if err != nil {
-		return 0, err
-	}
-	from := source{t.opts.Remote, t.opts.Offline}
-	err = tryProxies(proxies, func(proxy *url.URL) error {
-		r, err := from.open(ctx, proxy, toolchainModule+"/@v/"+escaped+".zip", maxToolchainZip)
-		if err != nil {
-			return err
-		}
-		defer r.Close()
-		if err := file.Truncate(0); err != nil {
-			return err
-		}
-		if _, err := file.Seek(0, io.SeekStart); err != nil {
-			return err
-		}
-		size, err = io.Copy(file, r)
-		return err
-	})
-	return size, err
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/gomod"
 	"github.com/glassbuild/glassbuild/internal/store"
 )
 
@@ -106,21 +107,21 @@ func TestUnavailable(t *testing.T) {
 	w := newWorld(t)
 	w.publish("1.26.5", toolchainFiles)
 	none := w.options()
-	none.GoEnv.Proxy = ""
+	none.GoEnv.GOPROXY = ""
 	direct := w.options()
-	direct.GoEnv.Proxy = "direct," + w.server.URL
+	direct.GoEnv.GOPROXY = "direct," + w.server.URL
 	private := w.options()
-	private.GoEnv.NoProxy = "golang.org/*"
+	private.GoEnv.GONOPROXY = "golang.org/*"
 	offline := w.options()
 	offline.Offline = true
 	gone := w.options()
-	gone.GoEnv.Proxy = "http://127.0.0.1:1"
+	gone.GoEnv.GOPROXY = "http://127.0.0.1:1"
 	for _, c := range []struct {
 		name, version, want string
 		opts                Options
 	}{
 		{"no such version", "1.26.99", "go1.26.99: toolchain unavailable: the checksum database has no golang.org/toolchain v0.0.1-go1.26.99.linux-amd64", w.options()},
-		{"no proxy", "1.26.5", "go1.26.5: toolchain unavailable: the Go configuration names no module proxy", none},
+		{"no proxy", "1.26.5", "go1.26.5: toolchain unavailable: GOPROXY: the Go configuration names no module proxy", none},
 		{"direct", "1.26.5", "go1.26.5: toolchain unavailable: the Go configuration names no module proxy", direct},
 		{"kept from proxies", "1.26.5", "go1.26.5: toolchain unavailable: the Go configuration names no module proxy", private},
 		{"offline", "1.26.5", "not fetched: working offline", offline},
@@ -170,9 +171,10 @@ func TestOtherZip(t *testing.T) {
 			}
 			change(files)
 			w.zips[moduleVersion("1.26.5")] = makeZip(t, "1.26.5", files)
-			for _, off := range []GoEnv{{SumDB: "off"}, {NoProxy: "example.org"}, {Auth: "off"}} {
+			for _, off := range []gomod.Env{{GOSUMDB: "off"}, {GONOPROXY: "example.org"}, {GONOSUMDB: "*"}, {GOPRIVATE: "golang.org"}, {GOSUMDB: "a b c"}} {
 				opts := w.options()
-				opts.GoEnv.SumDB, opts.GoEnv.NoProxy, opts.GoEnv.Auth = off.SumDB, off.NoProxy, off.Auth
+				off.GOPROXY = opts.GoEnv.GOPROXY
+				opts.GoEnv = off
 				_, err := w.prepare("1.26.5", opts)
 				if err == nil || !strings.Contains(err.Error(), "but the checksum database says "+w.sums[moduleVersion("1.26.5")]) || fault.ClassOf(err) != fault.Failed {
 					t.Errorf("%v", err)
@@ -382,18 +384,18 @@ func TestProxyOrder(t *testing.T) {
 	os.WriteFile(filepath.Join(dir, moduleVersion("1.26.5")+".zip"), w.zips[moduleVersion("1.26.5")], 0o644)
 	for _, c := range []struct {
 		name string
-		env  GoEnv
+		env  gomod.Env
 		ok   bool
 	}{
-		{"second after not there", GoEnv{Proxy: empty.server.URL + "," + w.server.URL}, true},
-		{"second after an error", GoEnv{Proxy: broken.server.URL + "," + w.server.URL}, false},
-		{"second after any error", GoEnv{Proxy: broken.server.URL + "|" + w.server.URL}, true},
-		{"white space and empty entries", GoEnv{Proxy: " ,, " + w.server.URL + " ,off"}, true},
-		{"nothing after off", GoEnv{Proxy: "off," + w.server.URL}, false},
-		{"folder, database by address", GoEnv{Proxy: "file://" + folder, SumDB: "anything " + w.server.URL + "/sumdb/" + testDB}, true},
-		{"folder that has nothing", GoEnv{Proxy: "file://" + t.TempDir(), SumDB: "anything " + w.server.URL + "/sumdb/" + testDB}, false},
-		{"user information", GoEnv{Proxy: strings.Replace(w.server.URL, "//", "//user:secret@", 1)}, false},
-		{"other scheme", GoEnv{Proxy: "ext::sh -c x"}, false},
+		{"second after not there", gomod.Env{GOPROXY: empty.server.URL + "," + w.server.URL}, true},
+		{"second after an error", gomod.Env{GOPROXY: broken.server.URL + "," + w.server.URL}, false},
+		{"second after any error", gomod.Env{GOPROXY: broken.server.URL + "|" + w.server.URL}, true},
+		{"white space and empty entries", gomod.Env{GOPROXY: " ,, " + w.server.URL + " ,off"}, true},
+		{"nothing after off", gomod.Env{GOPROXY: "off," + w.server.URL}, false},
+		{"folder, database by address", gomod.Env{GOPROXY: "file://" + folder, GOSUMDB: "anything " + w.server.URL + "/sumdb/" + testDB}, true},
+		{"folder that has nothing", gomod.Env{GOPROXY: "file://" + t.TempDir(), GOSUMDB: "anything " + w.server.URL + "/sumdb/" + testDB}, false},
+		{"user information", gomod.Env{GOPROXY: strings.Replace(w.server.URL, "//", "//user:secret@", 1)}, false},
+		{"other scheme", gomod.Env{GOPROXY: "ext::sh -c x"}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/builder"
-	"github.com/glassbuild/glassbuild/internal/rebuild/gomod"
+	"github.com/glassbuild/glassbuild/internal/gomod"
 	"github.com/glassbuild/glassbuild/internal/recipe"
 )
 
@@ -23,7 +23,7 @@ func Foresee(ctx context.Context, req Request) (Estimate, error) {
 	add("export the tree of commit %.12s into a private folder", req.Commit.Facts().ID)
 	r := req.Recipe
 	from := "nowhere: the Go configuration names no proxy"
-	if env, err := gomod.LoadEnv(ctx); err == nil && env.GOPROXY != "" {
+	if env, err := gomod.LoadEnv(); err == nil && env.GOPROXY != "" {
 		from = env.Proxies()
 	}
 	disk := int64(0)

@@ -11,14 +11,12 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/glassbuild/glassbuild/internal/builder"
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/gomod"
 	"github.com/glassbuild/glassbuild/internal/rebuild/fetchproxy"
-	"github.com/glassbuild/glassbuild/internal/rebuild/gomod"
 	"github.com/glassbuild/glassbuild/internal/recipe"
 	"github.com/glassbuild/glassbuild/internal/sandbox"
 )
@@ -53,12 +51,9 @@ func (o *Outcome) fetch(ctx context.Context, req Request) error {
 	if len(req.Recipe.Fetch) == 0 && len(dirs) == 0 {
 		return nil
 	}
-	env, err := gomod.LoadEnv(ctx)
+	env, err := gomod.LoadEnv()
 	if err != nil {
 		return named(err, checkFetched)
-	}
-	if name, _, ok := strings.Cut(builder.ChecksumDatabaseKey, "+"); ok {
-		env.Keys[name] = builder.ChecksumDatabaseKey // whatever the installed go command says
 	}
 	src, err := gomod.NewSource(env, req.Remote)
 	if err != nil {

@@ -25,6 +25,7 @@ import (
 
 	"github.com/glassbuild/glassbuild/internal/builder"
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/gomod"
 	"github.com/glassbuild/glassbuild/internal/recipe"
 	"github.com/glassbuild/glassbuild/internal/remote"
 	"github.com/glassbuild/glassbuild/internal/sandbox"
@@ -124,7 +125,7 @@ func (o *Outcome) export(ctx context.Context, req Request) error {
 // prepare makes the builder's root ready.
 func (o *Outcome) prepare(ctx context.Context, req Request) error {
 	req.Step("preparing the builder")
-	env, err := builder.ReadGoEnv()
+	env, err := gomod.LoadEnv()
 	if err != nil {
 		return named(err, checkBuilder)
 	}

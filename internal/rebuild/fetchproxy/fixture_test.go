@@ -13,9 +13,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/glassbuild/glassbuild/internal/gomod"
+	"github.com/glassbuild/glassbuild/internal/gomod/modtest"
 	"github.com/glassbuild/glassbuild/internal/rebuild/fetchproxy"
-	"github.com/glassbuild/glassbuild/internal/rebuild/gomod"
-	"github.com/glassbuild/glassbuild/internal/rebuild/gomod/modtest"
 	"github.com/glassbuild/glassbuild/internal/remote"
 	"github.com/glassbuild/glassbuild/internal/store"
 )

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
-	"github.com/glassbuild/glassbuild/internal/rebuild/gomod"
+	"github.com/glassbuild/glassbuild/internal/gomod"
 )
 
 // Go is the module proxy protocol (https://go.dev/ref/mod#goproxy-protocol) in front of the proxies of src, with the

@@ -17,9 +17,9 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/gomod"
+	"github.com/glassbuild/glassbuild/internal/gomod/modtest"
 	"github.com/glassbuild/glassbuild/internal/rebuild/fetchproxy"
-	"github.com/glassbuild/glassbuild/internal/rebuild/gomod"
-	"github.com/glassbuild/glassbuild/internal/rebuild/gomod/modtest"
 	"github.com/glassbuild/glassbuild/internal/remote"
 	"github.com/glassbuild/glassbuild/internal/store"
 )
@@ -331,7 +331,7 @@ func TestInfoIsNormalised(t *testing.T) {
 // TestConfiguredProxy asks the proxy and the database that the user of this machine has configured for one small, old module.
 func TestConfiguredProxy(t *testing.T) {
 	t.Parallel()
-	env, err := gomod.LoadEnv(t.Context())
+	env, err := gomod.LoadEnv()
 	if err != nil {
 		t.Skipf("SKIPPED: %v", err)
 	}

@@ -3,17 +3,20 @@ package gomod
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net/url"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 	"sync"
 
 	"golang.org/x/mod/module"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/remote"
 )
 
 // Fetcher opens what a URL names; a server that says "not there" (404, 410) is fs.ErrNotExist. *remote.Client is one.
@@ -29,7 +32,7 @@ type Source struct {
 	fetcher Fetcher
 
 	dbOnce sync.Once
-	dbBase string
+	dbBase *url.URL
 	dbErr  error
 }
 
@@ -55,8 +58,8 @@ func (s *Source) Env() Env { return s.env }
 // Open opens a file of the module proxy protocol, such as "example.com/m/@v/v1.0.0.zip", of the module at modulePath.
 // A file that no proxy has is fs.ErrNotExist.
 func (s *Source) Open(ctx context.Context, modulePath, file string, limit int64) (io.ReadCloser, error) {
-	if module.MatchPrefixPatterns(s.env.GONOPROXY, modulePath) && !(len(s.list) == 1 && s.list[0].direct) {
-		return nil, errNotProxied(modulePath, "GONOPROXY or GOPRIVATE names it")
+	if err := s.Serves(modulePath); err != nil {
+		return nil, err
 	}
 	var r io.ReadCloser
 	err := s.each(func(p proxy) (err error) {
@@ -64,12 +67,42 @@ func (s *Source) Open(ctx context.Context, modulePath, file string, limit int64)
 		case p.direct:
 			return errNotProxied(modulePath, "no configured proxy has it")
 		case p.off:
-			return fault.Inconclusivef(modulePath, "module lookup disabled by GOPROXY=off: %w", fs.ErrNotExist)
+			return errOff(modulePath)
 		}
 		r, err = s.openAt(ctx, p.url, file, limit)
 		return err
 	})
 	return r, err
+}
+
+// Serves tells why no proxy may be asked for a module: nil when one may.
+func (s *Source) Serves(modulePath string) error {
+	switch {
+	case s.list[0].off:
+		return errOff(modulePath)
+	case s.list[0].direct:
+		return errNotProxied(modulePath, "the Go configuration names no module proxy")
+	case module.MatchPrefixPatterns(s.env.GONOPROXY, modulePath):
+		return errNotProxied(modulePath, "GONOPROXY or GOPRIVATE names it")
+	}
+	return nil
+}
+
+// OpenZip opens the zip of a module.
+func (s *Source) OpenZip(ctx context.Context, mod module.Version, limit int64) (io.ReadCloser, error) {
+	p, err := module.EscapePath(mod.Path)
+	if err != nil {
+		return nil, fault.Failf(fault.Quote(mod.Path), "%w", err)
+	}
+	v, err := module.EscapeVersion(mod.Version)
+	if err != nil {
+		return nil, fault.Failf(fault.Quote(mod.Version), "%w", err)
+	}
+	return s.Open(ctx, mod.Path, p+"/@v/"+v+".zip", limit)
+}
+
+func errOff(modulePath string) error {
+	return fault.Inconclusivef(modulePath, "module lookup disabled by GOPROXY=off: %w", fs.ErrNotExist)
 }
 
 func errNotProxied(modulePath, why string) error {
@@ -137,18 +170,28 @@ func (s *Source) OpenSum(ctx context.Context, file string) (io.ReadCloser, error
 	if s.dbErr != nil {
 		return nil, s.dbErr
 	}
-	if dir, ok := strings.CutPrefix(s.dbBase, "file://"); ok {
-		return s.openAt(ctx, &url.URL{Scheme: "file", Path: dir}, file, MaxSum)
-	}
-	return s.fetcher.Fetch(ctx, s.dbBase+"/"+file, MaxSum)
+	return s.openAt(ctx, s.dbBase, file, MaxSum)
 }
 
-func (s *Source) findDatabase(ctx context.Context) (string, error) {
-	if s.db.URL != "" {
-		return s.db.URL, nil
+// ReadSum reads a file of the checksum database whole.
+func (s *Source) ReadSum(ctx context.Context, file string) ([]byte, error) {
+	r, err := s.OpenSum(ctx, file)
+	if err != nil {
+		return nil, err
 	}
-	base := ""
-	err := s.each(func(p proxy) error {
+	defer r.Close()
+	data, err := io.ReadAll(io.LimitReader(r, MaxSum+1))
+	if err == nil && len(data) > MaxSum {
+		err = fault.Failf(fault.Quote(file), "exceeds limit: more than %d bytes", MaxSum)
+	}
+	return data, err
+}
+
+func (s *Source) findDatabase(ctx context.Context) (base *url.URL, err error) {
+	if s.db.url != nil {
+		return s.db.url, nil
+	}
+	err = s.each(func(p proxy) error {
 		if p.url == nil {
 			return fs.ErrNotExist
 		}
@@ -156,15 +199,28 @@ func (s *Source) findDatabase(ctx context.Context) (string, error) {
 		if err != nil {
 			return err
 		}
-		r.Close()
-		base = strings.TrimSuffix(p.url.String(), "/") + "/sumdb/" + s.db.Name
-		return nil
+		base = p.url.JoinPath("sumdb", s.db.Name)
+		return r.Close()
 	})
-	if err == nil {
-		return base, nil
-	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return "https://" + s.db.Name, nil
+		return url.Parse("https://" + s.db.Name)
 	}
-	return "", err
+	return base, err
+}
+
+// parseAddress reads the address of a proxy or a database. Its errors repeat no credentials.
+func parseAddress(raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return nil, fmt.Errorf("unsupported URL %s", remote.Redact(raw))
+	}
+	switch {
+	case u.User != nil:
+		return nil, fmt.Errorf("unsupported URL %s: user information in it", remote.Redact(raw))
+	case u.Scheme == "file" && u.Host == "" && filepath.IsAbs(u.Path):
+	case (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.RawQuery == "" && u.Fragment == "":
+	default:
+		return nil, fmt.Errorf("unsupported URL %s", remote.Redact(raw))
+	}
+	return u, nil
 }

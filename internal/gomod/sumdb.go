@@ -133,19 +133,11 @@ func (o *sumOps) ReadRemote(name string) ([]byte, error) {
 	o.mu.Lock()
 	ctx := o.ctx
 	o.mu.Unlock()
-	r, err := o.src.OpenSum(ctx, strings.TrimPrefix(name, "/"))
-	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			o.mu.Lock()
-			o.missing[name] = true
-			o.mu.Unlock()
-		}
-		return nil, err
-	}
-	defer r.Close()
-	data, err := io.ReadAll(io.LimitReader(r, MaxSum+1))
-	if err == nil && len(data) > MaxSum {
-		err = fault.Failf(fault.Quote(name), "exceeds %d bytes", MaxSum)
+	data, err := o.src.ReadSum(ctx, strings.TrimPrefix(name, "/"))
+	if errors.Is(err, fs.ErrNotExist) {
+		o.mu.Lock()
+		o.missing[name] = true
+		o.mu.Unlock()
 	}
 	return data, err
 }

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
-	"github.com/glassbuild/glassbuild/internal/rebuild/gomod"
-	"github.com/glassbuild/glassbuild/internal/rebuild/gomod/modtest"
+	"github.com/glassbuild/glassbuild/internal/gomod"
+	"github.com/glassbuild/glassbuild/internal/gomod/modtest"
 	"github.com/glassbuild/glassbuild/internal/remote"
 )
 
@@ -124,7 +124,7 @@ func TestBadConfiguration(t *testing.T) {
 		{GOPROXY: ",", GOSUMDB: "off"},
 		{GOPROXY: "ftp://example.com", GOSUMDB: "off"},
 		{GOPROXY: "file://host/dir", GOSUMDB: "off"},
-		{GOPROXY: "off"},
+		{GOPROXY: "https://user:secret@example.com", GOSUMDB: "off"},
 		{GOPROXY: "off", GOSUMDB: "sum.unknown.example"},
 		{GOPROXY: "off", GOSUMDB: "a b c"},
 		{GOPROXY: "off", GOSUMDB: "bad+00000000+key"},
@@ -137,8 +137,8 @@ func TestBadConfiguration(t *testing.T) {
 
 func TestPlainHTTP(t *testing.T) {
 	t.Parallel()
-	env := gomod.Env{GOPROXY: "https://a.example,http://b.example:81|http://b.example:81,direct", GOSUMDB: "off"}
-	if got := env.PlainHTTP(); !slices.Equal(got, []string{"b.example:81"}) {
+	env := gomod.Env{GOPROXY: "https://a.example,http://b.example:81|http://b.example:81,direct", GOSUMDB: "db http://sums.corp"}
+	if got := env.PlainHTTP(); !slices.Equal(got, []string{"b.example:81", "sums.corp"}) {
 		t.Errorf("%q", got)
 	}
 }

@@ -13,10 +13,10 @@ const (
 	// MaxSum bounds one answer of a checksum database; a full data tile is some 40 KiB.
 	MaxSum = 1 << 20
 
-	maxProxies     = 16
+	maxProxies     = 32      // entries of GOPROXY
+	maxEnvFile     = 1 << 20 // a go/env file
 	maxZipFiles    = 200_000
 	maxModulesText = 16 << 20
 	maxVendorFiles = 500_000
 	maxGoHeader    = 64 << 10 // of a Go file, where its build constraint is looked for
-	maxKeyFile     = 64 << 10
 )

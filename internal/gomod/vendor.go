@@ -298,15 +298,7 @@ func (c *vendorCheck) findAbsent(z *moduleZip, here map[string]bool) error {
 // Zips returns a ZipFetcher that downloads from s; keep stores what it reads and opens the result.
 func (s *Source) Zips(keep func(ctx context.Context, r io.Reader, limit int64) (*os.File, error)) ZipFetcher {
 	return func(ctx context.Context, mod module.Version) (*os.File, error) {
-		p, err := module.EscapePath(mod.Path)
-		if err != nil {
-			return nil, fault.Failf(fault.Quote(mod.Path), "%w", err)
-		}
-		v, err := module.EscapeVersion(mod.Version)
-		if err != nil {
-			return nil, fault.Failf(fault.Quote(mod.Version), "%w", err)
-		}
-		body, err := s.Open(ctx, mod.Path, p+"/@v/"+v+".zip", MaxZip)
+		body, err := s.OpenZip(ctx, mod, MaxZip)
 		if err != nil {
 			return nil, err
 		}

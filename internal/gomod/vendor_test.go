@@ -16,8 +16,8 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
-	"github.com/glassbuild/glassbuild/internal/rebuild/gomod"
-	"github.com/glassbuild/glassbuild/internal/rebuild/gomod/modtest"
+	"github.com/glassbuild/glassbuild/internal/gomod"
+	"github.com/glassbuild/glassbuild/internal/gomod/modtest"
 )
 
 // vendored makes a module whose vendor folder the go command itself has filled from a proxy.
