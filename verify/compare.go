@@ -107,10 +107,6 @@ func (r *run) takeAccount(ctx context.Context, acc compare.Accounting, list []cl
 		if err != nil {
 			return err
 		}
-		// a container that is itself identical brings its members' bits from the rebuild
-		if l.Member == acc.Subject || c.Whole != verdict.Identical {
-			neverForgiven(l, &m)
-		}
 		if l.Member == acc.Subject && (m.State == verdict.Identical || m.State == verdict.Different) {
 			c.Whole = m.State
 		}
@@ -125,24 +121,6 @@ func (r *run) takeAccount(ctx context.Context, acc compare.Accounting, list []cl
 	}
 	r.facts.Comparison = c
 	return nil
-}
-
-// neverForgiven makes a file different that would run with somebody else's rights once it is installed. The bytes may be
-// the rebuilt ones, or lie in the tree: outputs with such a bit are refused, so no build gives it.
-func neverForgiven(l compare.Line, m *verdict.MemberResult) {
-	if l.Type == artifact.Directory {
-		return
-	}
-	for _, f := range l.Flags {
-		if f != "set-uid" && f != "set-gid" && f != "attribute security.capability" {
-			continue
-		}
-		if m.Difference == nil {
-			m.Difference = &verdict.Difference{}
-		}
-		m.State, m.Difference.Stable = verdict.Different, true
-		m.Difference.Explain = append([]string{"metadata differs: " + f}, m.Difference.Explain...)
-	}
 }
 
 // states translates the words of the comparison.
