@@ -63,7 +63,7 @@ func TestFlippedBit(t *testing.T) {
 					}
 				}
 			})
-			if n < 150 {
+			if n < 100 {
 				t.Fatalf("only %d alterations tried", n)
 			}
 		})
@@ -146,7 +146,7 @@ func flips(name, text string) []string {
 		return flipText(text)
 	}
 	var out []string
-	for n := 0; n < len(raw); n += 1 + len(raw)/20 {
+	for n := 0; n < len(raw); n += 1 + len(raw)/12 {
 		altered := bytes.Clone(raw)
 		altered[n] ^= 1 << (n % 8)
 		out = append(out, base64.StdEncoding.EncodeToString(altered))
@@ -156,7 +156,7 @@ func flips(name, text string) []string {
 
 func flipText(text string) []string {
 	var out []string
-	for n := range len(text) {
+	for n := 0; n < len(text); n += 1 + len(text)/48 {
 		altered := []byte(text)
 		altered[n] ^= 1 << (n % 5)
 		if altered[n] < 0x80 && text[n] < 0x80 {
