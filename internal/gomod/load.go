@@ -3,7 +3,6 @@ package gomod
 import (
 	"cmp"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -78,20 +77,12 @@ func installedEnvFile() string {
 
 // readEnvFile reads KEY=VALUE lines as the go command does; a missing file is empty.
 func readEnvFile(path string) (map[string]string, error) {
-	f, err := os.Open(path)
+	data, err := readBounded(os.DirFS(filepath.Dir(path)), filepath.Base(path), maxEnvFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fault.Usagef(path, "%w", err)
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxEnvFile+1))
-	if err != nil {
-		return nil, fault.Usagef(path, "%w", err)
-	}
-	if len(data) > maxEnvFile {
-		return nil, fault.Usagef(path, "exceeds %d bytes", maxEnvFile)
 	}
 	env := map[string]string{}
 	for line := range strings.Lines(string(data)) {

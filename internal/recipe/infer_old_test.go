@@ -3,16 +3,14 @@ package recipe_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/glassbuild/glassbuild/internal/gomod/modtest"
 	"github.com/glassbuild/glassbuild/internal/recipe"
 )
 
@@ -66,7 +64,7 @@ func TestE2EOldToolchains(t *testing.T) {
 		t.Skipf("SKIPPED: GLASSBUILD_E2E=1 downloads Go %s and builds with each", strings.Join(oldVersions, ", "))
 	}
 	for _, version := range oldVersions {
-		goCmd := oldToolchain(t, version)
+		goCmd := modtest.Toolchain(t, version)
 		for name, c := range map[string]struct{ flags, env []string }{
 			"trimmed":                        {flags: []string{"-trimpath", "-buildvcs=false"}},
 			"stripped":                       {flags: []string{"-trimpath", "-buildvcs=false", "-ldflags=-s -w"}},
@@ -102,24 +100,4 @@ func TestE2EOldToolchains(t *testing.T) {
 			})
 		}
 	}
-}
-
-// oldToolchain returns the go command of a version, downloaded as the user's own Go configuration says and checked by
-// the go command against the checksum database.
-func oldToolchain(t *testing.T, version string) string {
-	t.Helper()
-	cmd := exec.Command("go", "mod", "download", "-json", "golang.org/toolchain@v0.0.1-go"+version+"."+runtime.GOOS+"-"+runtime.GOARCH)
-	cmd.Dir, cmd.Env = t.TempDir(), append(os.Environ(), "GOFLAGS=")
-	out, err := cmd.Output()
-	var got struct{ Dir string }
-	if err != nil || json.Unmarshal(out, &got) != nil {
-		t.Fatalf("go%s: %v\n%s", version, err, out)
-	}
-	programs, _ := filepath.Glob(filepath.Join(got.Dir, "pkg/tool/*/*"))
-	for _, n := range append(programs, filepath.Join(got.Dir, "bin/go")) { // modules arrive without execute permission
-		if err := os.Chmod(n, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return filepath.Join(got.Dir, "bin", "go")
 }
