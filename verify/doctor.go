@@ -20,7 +20,7 @@ func Doctor(ctx context.Context) ([]Finding, bool) {
 	if err != nil {
 		list = append(list, Finding{Name: "sandbox", Needed: true, Detail: err.Error(), Remedy: fault.HintOf(err)})
 	}
-	list = append(list, cacheFinding(), goFinding(ctx))
+	list = append(list, cacheFinding(), goFinding())
 	for _, f := range list {
 		ok = ok && (f.OK || !f.Needed)
 	}
@@ -42,8 +42,11 @@ func cacheFinding() Finding {
 	return f
 }
 
-func goFinding(ctx context.Context) Finding {
+func goFinding() Finding {
 	env, err := gomod.LoadEnv()
+	if err == nil {
+		_, err = gomod.NewSource(env, nil) // reads the configuration, and connects to nothing
+	}
 	if err != nil {
 		return Finding{Name: "go configuration", Detail: err.Error(), Remedy: fault.HintOf(err)}
 	}

@@ -52,9 +52,6 @@ func NewSource(env Env, fetcher Fetcher) (*Source, error) {
 // Database returns the configuration's checksum database.
 func (s *Source) Database() Database { return s.db }
 
-// Env returns the configuration.
-func (s *Source) Env() Env { return s.env }
-
 // Open opens a file of the module proxy protocol, such as "example.com/m/@v/v1.0.0.zip", of the module at modulePath.
 // A file that no proxy has is fs.ErrNotExist.
 func (s *Source) Open(ctx context.Context, modulePath, file string, limit int64) (io.ReadCloser, error) {
