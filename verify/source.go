@@ -94,11 +94,11 @@ func (r *run) openSource(ctx context.Context) error {
 		by = verdict.ByArtefact
 	}
 	r.req.Progress("opening %s", fault.Quote(displayName(where)))
-	c, err := source.Open(ctx, where, id, source.Options{Need: r.need(), Remote: r.remote, CacheDir: r.store.Dir()})
+	c, err := source.Open(ctx, where, id, r.sourceOptions(recipe.Raw))
 	if err != nil {
 		return withCheck(err, verdict.CheckObjects)
 	}
-	r.commit = c
+	r.commit, r.where = c, where
 	f := c.Facts()
 	r.facts.Source = &verdict.Source{
 		Repository: displayName(where), Commit: f.ID, ChosenBy: by, GitTree: f.Tree, Time: f.Committer.When, Refs: f.Refs,
@@ -110,6 +110,31 @@ func (r *run) openSource(ctx context.Context) error {
 		}
 	}
 	return r.lookBack(ctx)
+}
+
+// sourceOptions say how the commit is opened. What is built needs its content, not pointers to it (row 34 of the bad-input
+// list); what is only looked at may lack it.
+func (r *run) sourceOptions(a recipe.Attributes) source.Options {
+	return source.Options{Need: r.need(), Remote: r.remote, CacheDir: r.store.Dir(), Attributes: exportModes[a], RequireContent: !r.lastTouched}
+}
+
+// exportModes translates what a recipe asks for.
+var exportModes = map[recipe.Attributes]source.AttributesMode{
+	recipe.Raw: source.AttributesRaw, recipe.Checkout: source.AttributesCheckout, recipe.Archive: source.AttributesArchive,
+}
+
+// exportAs opens the commit again with the export mode that the recipe asks for; the policy judges it (F12).
+func (r *run) exportAs(ctx context.Context, a recipe.Attributes) error {
+	if a == recipe.Raw {
+		return nil
+	}
+	c, err := source.Open(ctx, r.where, r.commit.Facts().ID, r.sourceOptions(a))
+	if err != nil {
+		return withCheck(err, verdict.CheckObjects)
+	}
+	r.commit.Close()
+	r.commit = c
+	return nil
 }
 
 // need is how much of the repository is asked for: history only where somebody wants to know of earlier commits.
@@ -221,6 +246,9 @@ func (r *run) findRecipe(ctx context.Context) error {
 		return withCheck(err, verdict.CheckRecipe)
 	}
 	r.takeRecipe(res)
+	if err := r.exportAs(ctx, res.Recipe.Source.Attributes); err != nil {
+		return err
+	}
 	return r.contradictions(ctx, inference.Binaries, res)
 }
 

@@ -117,6 +117,7 @@ type run struct {
 	shipped *artifact.Artifact
 	subject *artifact.Member
 	commit  *source.Commit
+	where   string // the repository that it was opened from
 	recipe  *recipe.Resolved
 	outcome *rebuild.Outcome
 	runtime sandbox.Runtime

@@ -49,11 +49,10 @@ type file struct {
 // Rebuild holds the demands on rebuild and comparison.
 type Rebuild struct {
 	Runs     int64     `toml:"runs"`
-	Match    string    `toml:"match"` // the weakest match that passes: identical, equivalent or partial
+	Match    string    `toml:"match"` // the weakest match that passes: identical or partial
 	Builders []Builder `toml:"builder"`
 	Settings []Setting `toml:"setting"`
 	Dirty    string    `toml:"dirty"` // reason to accept a stamp that says "modified"
-	Allow    []Allow   `toml:"allow"`
 	Cover    []Cover   `toml:"cover"`
 	Copies   []Copied  `toml:"copy"`
 	Vendored string    `toml:"vendored"` // reason to accept vendored modules that differ from the checksum database, or are unknown to it
@@ -68,12 +67,6 @@ type Builder struct {
 // Setting is a setting of the artefact that the auditor accepts word for word.
 type Setting struct {
 	Text   string `toml:"text,required"`
-	Reason string `toml:"reason,required"`
-}
-
-// Allow is a named pass that may forgive a difference.
-type Allow struct {
-	Name   string `toml:"name,required"`
 	Reason string `toml:"reason,required"`
 }
 
@@ -176,7 +169,7 @@ func (p *Policy) check(doc *tomlfile.Document) error {
 	if err := choice(doc, "source.unlisted-opaque", &p.Source.OpaqueRule, "report", "fail"); err != nil {
 		return err
 	}
-	if err := choice(doc, "rebuild.match", &p.Rebuild.Match, "identical", "equivalent", "partial"); err != nil {
+	if err := choice(doc, "rebuild.match", &p.Rebuild.Match, "identical", "partial"); err != nil {
 		return err
 	}
 	if !doc.Has("rebuild.runs") {
@@ -219,9 +212,6 @@ func (p *Policy) checkLists(doc *tomlfile.Document) error {
 	}
 	for i, s := range p.Rebuild.Settings {
 		items = append(items, item{fmt.Sprintf("rebuild.setting[%d]", i), noDigest, s.Reason})
-	}
-	for i, a := range p.Rebuild.Allow {
-		items = append(items, item{fmt.Sprintf("rebuild.allow[%d]", i), noDigest, a.Reason})
 	}
 	for _, it := range items {
 		if it.sum != noDigest && !digest(it.sum) {

@@ -52,7 +52,6 @@ GOROOT = "/src"
 [[artifact]]
 output = "tool"
 member = "package/bin/tool"
-allow = ["gzip-header"]
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +66,7 @@ allow = ["gzip-header"]
 			{Script: "set -e\nmake all\n", Dir: "."},
 			{Run: recipe.Argv{"go", "build", "-ldflags=-X 'main.v=a b'", "-o", "/out/tool", "."}, Dir: ".", Env: map[string]string{"GOROOT": "/src"}},
 		},
-		Artifacts: []recipe.Artifact{{Output: "tool", Member: "package/bin/tool", Allow: []string{"gzip-header"}}},
+		Artifacts: []recipe.Artifact{{Output: "tool", Member: "package/bin/tool"}},
 		Digest:    r.Digest,
 	}
 	if !reflect.DeepEqual(r, want) {
@@ -176,7 +175,7 @@ func TestRefusals(t *testing.T) {
 		{"no artifact", strings.Split(minimal, "[[artifact]]")[0], "r:1:1: missing key artifact"},
 		{"empty artifacts", strings.Replace(strings.Split(minimal, "[[artifact]]")[0], "[builder]", "artifact = []\n[builder]", 1), "r:2:1: no artifact"},
 		{"same member twice", minimal + "member = \"a\"\n[[artifact]]\noutput = \"b\"\nmember = \"a\"", "r:9:1: duplicate artifact ab"},
-		{"difference by sentence", minimal + `allow = ["All of it"]`, "r:8:10: All of it is not the name of a difference, or stands twice"},
+		{"difference by sentence", minimal + `allow = ["All of it"]`, "r:8:10: unknown difference All of it"},
 		{"unknown export", strings.Replace(minimal, "[[step]]", "[source]\nattributes = \"zip\"\n[[step]]", 1), "r:5:1: zip is not one of raw, checkout, archive"},
 		{"unknown tags", strings.Replace(minimal, "[[step]]", "[vcs]\ntags = \"\"\n[[step]]", 1), `r:5:1: "" is not one of none, at-commit, all`},
 		{"dirty without stamp", strings.Replace(minimal, "[[step]]", "[vcs]\nstamp = false\ndirty = true\n[[step]]", 1), "r:6:1: nothing is stamped: stamp is false"},

@@ -119,10 +119,7 @@ func rebuildMatch(f Facts, p *policy.Policy) Check {
 		}
 		return different(c)
 	case MatchEquivalent:
-		if p.Rebuild.Match == "identical" {
-			return failed("equivalent only: the differences have names, the policy demands identical bytes")
-		}
-		return passed("equivalent: every differing byte is one that recipe and policy forgive by name")
+		return failed("equivalent only: the differences have names, the policy demands identical bytes")
 	case MatchPartial:
 		return partial(c, p)
 	}
