@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"context"
 	"io"
 	"os"
 	"path"
@@ -88,7 +87,7 @@ func isGenerated(f *os.File) bool {
 }
 
 // newRemote makes the only dialer, with the plain-http hosts of the user's own Go configuration.
-func newRemote(ctx context.Context, offline bool) (*remote.Client, error) {
+func newRemote(offline bool) (*remote.Client, error) {
 	opts := remote.Options{Offline: offline, Netrc: remote.DefaultNetrc()}
 	if env, err := gomod.LoadEnv(); err == nil {
 		opts.PlainHTTP = env.PlainHTTP()

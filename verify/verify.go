@@ -174,7 +174,7 @@ func (r *run) open(ctx context.Context) error {
 	if r.store, err = store.Open(dir); err != nil {
 		return err
 	}
-	if r.remote, err = newRemote(ctx, r.req.Offline); err != nil {
+	if r.remote, err = newRemote(r.req.Offline); err != nil {
 		return err
 	}
 	r.dir, err = r.store.NewRun()

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -171,7 +172,7 @@ func lockedClosure(l *recipe.Lock) (*fetchproxy.Closure, error) {
 	c := &fetchproxy.Closure{Ecosystem: "go", Entries: []fetchproxy.Entry{}}
 	for _, f := range l.Fetched {
 		if f.From == c.Ecosystem {
-			c.Entries = append(c.Entries, fetchproxy.Entry{Path: f.Path, SHA256: f.SHA256, Size: f.Size})
+			c.Entries = append(c.Entries, fetchproxy.Entry{Path: strings.TrimPrefix(f.Path, "/"), SHA256: f.SHA256, Size: f.Size})
 		}
 	}
 	data, err := c.Marshal()

@@ -134,6 +134,9 @@ func (o *Outcome) prepare(ctx context.Context, req Request) error {
 		return named(err, checkBuilder)
 	}
 	o.Builder = root
+	if err := pinned(req.Lock, root); err != nil {
+		return err
+	}
 	return checkScripts(req.Recipe, root)
 }
 

@@ -26,5 +26,5 @@ func (embeddedRuntime) Probe(context.Context) (Capabilities, error) {
 
 func (embeddedRuntime) Start(context.Context, Spec) (Session, error) {
 	return nil, fault.Inconclusivef("sandbox", "rebuilding needs Linux").WithCheck(CheckID).
-		WithHint("run it on a Linux machine, or in a Linux virtual machine; `glassbuild check` works everywhere")
+		WithHint("run it on a Linux machine, or in a Linux virtual machine")
 }
