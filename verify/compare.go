@@ -42,14 +42,15 @@ func claims(list []recipe.Artifact, shipped *artifact.Artifact, subject *artifac
 		one, err := meant(whole, subject.Path)
 		return one, err
 	}
-	one, err := meant(whole, shipped.Name)
-	if len(members) > 0 {
-		if err != nil || len(whole) > 0 && len(one) == 1 && path.Base(one[0].artifact.Output) != shipped.Name && len(shipped.Root.Members) > 0 && len(whole) > 1 {
-			one = nil
+	if len(members) > 0 { // an output without a place is the container only if it has the container's name
+		for _, c := range whole {
+			if path.Base(c.artifact.Output) == shipped.Name {
+				members = append(members, c)
+			}
 		}
-		return append(members, one...), nil
+		return members, nil
 	}
-	return one, err
+	return meant(whole, shipped.Name)
 }
 
 // meant picks the artifact that has the name of what was shipped; a single one needs no name.
