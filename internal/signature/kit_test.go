@@ -181,6 +181,7 @@ func signerOf(t testing.TB, private any, algorithm string) rawSigner {
 	}
 	return rawSigner{s.PublicKey().Marshal(), func(data []byte) *ssh.Signature {
 		var sig *ssh.Signature
+		var err error // of this call: tests sign side by side
 		if as, ok := s.(ssh.AlgorithmSigner); ok && algorithm != "" {
 			sig, err = as.SignWithAlgorithm(rand.Reader, data, algorithm)
 		} else {

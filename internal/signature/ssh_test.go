@@ -255,10 +255,11 @@ func TestSSHCertificates(t *testing.T) {
 				CertType: ssh.UserCert, KeyId: "laptop", Serial: 7, ValidPrincipals: []string{"alice@example.org"},
 				ValidAfter: unix(at.Add(-time.Hour)), ValidBefore: ssh.CertTimeInfinity,
 			}
-			cert.Key, err = ssh.ParsePublicKey(user.public)
+			key, err := ssh.ParsePublicKey(user.public)
 			if err != nil {
 				t.Fatal(err)
 			}
+			cert.Key = key
 			if c.change != nil {
 				c.change(cert)
 			}
