@@ -200,13 +200,13 @@ func issuerText(s *pgpSignature) string {
 	if s.issuer != 0 {
 		return fmt.Sprintf("%016X", s.issuer)
 	}
-	for _, l := range s.loose {
-		if l.printed != "" {
-			return l.printed
-		}
-		return fmt.Sprintf("%016X", l.id)
+	if len(s.loose) == 0 {
+		return "(not named)"
 	}
-	return "(not named)"
+	if s.loose[0].printed != "" {
+		return s.loose[0].printed
+	}
+	return fmt.Sprintf("%016X", s.loose[0].id)
 }
 
 func rsaAlgo(a byte) bool { return a == 1 || a == 3 }

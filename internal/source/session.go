@@ -29,7 +29,6 @@ type server struct {
 	refs   []ref
 	peeled map[string]gitobj.ID // what the server says annotated tags point to; a hint only
 	cuts   []gitobj.ID          // where the server's own history ends, if it is a shallow clone
-	offers func(capability.Capability) bool
 	caps   *capability.List
 }
 

@@ -70,7 +70,8 @@ func serveConn(conn net.Conn, config *ssh.ServerConfig) {
 		}
 		go func() {
 			defer channel.Close()
-			for req := range requests {
+			req, open := <-requests // one command for each channel
+			if open {
 				dir, ok := strings.CutPrefix(string(req.Payload[min(4, len(req.Payload)):]), "git-upload-pack ")
 				req.Reply(req.Type == "exec" && ok, nil)
 				if req.Type != "exec" || !ok {
@@ -83,7 +84,6 @@ func serveConn(conn net.Conn, config *ssh.ServerConfig) {
 					binary.BigEndian.PutUint32(status, 1)
 				}
 				channel.SendRequest("exit-status", false, status)
-				return
 			}
 		}()
 	}
