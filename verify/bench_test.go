@@ -128,14 +128,16 @@ func expectedArgs(t *testing.T, vendor, name string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var list []struct {
-		Name string
-		Args []string
+	var expected struct {
+		Releases []struct {
+			Name string
+			Args []string
+		}
 	}
-	if err := json.Unmarshal(data, &list); err != nil {
+	if err := json.Unmarshal(data, &expected); err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range list {
+	for _, r := range expected.Releases {
 		if r.Name == name {
 			return append([]string{"verify"}, r.Args...)
 		}
