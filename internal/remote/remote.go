@@ -102,22 +102,28 @@ func (c *Client) Requests() []Request {
 
 // Get returns the body of rawURL, at most limit bytes. A server that says "not there" (404, 410) is fs.ErrNotExist.
 func (c *Client) Get(ctx context.Context, rawURL string, limit int64) ([]byte, error) {
+	return retried(ctx, rawURL, func() ([]byte, error) { return c.getOnce(ctx, rawURL, limit) })
+}
+
+// retried repeats what fails for a passing reason, a bounded number of times.
+func retried[T any](ctx context.Context, rawURL string, once func() (T, error)) (T, error) {
+	var zero T
 	var last error
 	for attempt := range maxAttempts {
-		body, err := c.getOnce(ctx, rawURL, limit)
+		v, err := once()
 		if err == nil {
-			return body, nil
+			return v, nil
 		}
 		if last = err; !transient(err) || ctx.Err() != nil {
-			return nil, err
+			return zero, err
 		}
 		if attempt+1 < maxAttempts {
 			if err := wait(ctx, attempt); err != nil {
-				return nil, err
+				return zero, err
 			}
 		}
 	}
-	return nil, fault.Inconclusivef(Redact(rawURL), "unreachable after %d attempts: %w", maxAttempts, last)
+	return zero, fault.Inconclusivef(Redact(rawURL), "unreachable after %d attempts: %w", maxAttempts, last)
 }
 
 func (c *Client) getOnce(ctx context.Context, rawURL string, limit int64) ([]byte, error) {
@@ -132,22 +138,7 @@ func (c *Client) getOnce(ctx context.Context, rawURL string, limit int64) ([]byt
 // Fetch opens the body of rawURL for reading, at most limit bytes: reading beyond them is an error. Only the opening is
 // retried. A server that says "not there" (404, 410) is fs.ErrNotExist.
 func (c *Client) Fetch(ctx context.Context, rawURL string, limit int64) (io.ReadCloser, error) {
-	var last error
-	for attempt := range maxAttempts {
-		r, err := c.fetchOnce(ctx, rawURL, limit)
-		if err == nil {
-			return r, nil
-		}
-		if last = err; !transient(err) || ctx.Err() != nil {
-			return nil, err
-		}
-		if attempt+1 < maxAttempts {
-			if err := wait(ctx, attempt); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return nil, fault.Inconclusivef(Redact(rawURL), "unreachable after %d attempts: %w", maxAttempts, last)
+	return retried(ctx, rawURL, func() (io.ReadCloser, error) { return c.fetchOnce(ctx, rawURL, limit) })
 }
 
 func (c *Client) fetchOnce(ctx context.Context, rawURL string, limit int64) (io.ReadCloser, error) {
