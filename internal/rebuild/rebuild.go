@@ -14,11 +14,13 @@ package rebuild
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -187,19 +189,24 @@ func holdsShell(root *builder.Root) bool {
 	return false
 }
 
-// build runs the steps in independent sandboxes, side by side where there are processors for it.
+// build runs the steps in independent sandboxes, side by side where there are processors for it. A run that fails does not
+// end the others: which one failed first is a matter of timing, and the same inputs give the same verdict.
 func (o *Outcome) build(ctx context.Context, req Request) error {
 	o.Runs = make([]*Result, req.Runs)
-	g, gctx := errgroup.WithContext(ctx)
+	errs := make([]error, req.Runs)
+	var g errgroup.Group
 	g.SetLimit(parallelRuns(req))
 	for i := range req.Runs {
 		g.Go(func() error {
-			r, err := o.runOnce(gctx, req, i)
-			o.Runs[i] = r
-			return err
+			if req.Shell != nil && i > 0 && errs[i-1] != nil {
+				errs[i] = errs[i-1] // somebody has looked at it already
+				return nil
+			}
+			o.Runs[i], errs[i] = o.runOnce(ctx, req, i)
+			return nil
 		})
 	}
-	err := g.Wait()
+	_ = g.Wait() // every error stands in errs
 	for _, r := range o.Runs {
 		if r == nil {
 			continue
@@ -208,17 +215,33 @@ func (o *Outcome) build(ctx context.Context, req Request) error {
 		if r.Log != "" {
 			o.logs = append(o.logs, r.Log)
 		}
-		if len(r.tail) > 0 {
+		if o.LogTail == nil {
 			o.LogTail = r.tail
 		}
 	}
-	if err != nil {
+	if ctx.Err() != nil {
 		o.Runs = nil
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
+		return ctx.Err()
 	}
-	return err
+	if err := firstOf(errs); err != nil {
+		o.Runs = nil
+		return err
+	}
+	return nil
+}
+
+// firstOf returns the error of the first run that failed, and says so when another run did not.
+func firstOf(errs []error) error {
+	failed := slices.IndexFunc(errs, func(err error) bool { return err != nil })
+	if failed < 0 {
+		return nil
+	}
+	fine := slices.Index(errs, nil)
+	var f *fault.Error
+	if fine < 0 || !errors.As(errs[failed], &f) {
+		return errs[failed]
+	}
+	return f.WithHint("run %d failed and run %d did not: the build depends on something that is varied between runs; --keep DIR leaves both logs", failed+1, fine+1)
 }
 
 // parallelRuns is one when somebody may be asked to look at a failed step.
