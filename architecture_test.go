@@ -19,8 +19,8 @@ const module = "github.com/glassbuild/glassbuild"
 // (fault, store, remote), which any may use. A sub-package may import what its parent may, and parent and sub-packages
 // may import each other.
 var table = map[string][]string{
-	"verify":             {"policy", "recipe", "source", "signature", "trust", "builder", "sandbox", "rebuild", "gomod", "artifact", "compare", "verdict", "evidence", "kit", "report"},
-	"attest":             {"policy", "recipe", "source", "signature", "trust", "builder", "sandbox", "rebuild", "artifact", "compare", "verdict", "evidence"},
+	"verify":             {"policy", "recipe", "source", "signature", "trust", "builder", "sandbox", "rebuild", "gomod", "artifact", "compare", "verdict", "evidence", "oci", "kit", "report"},
+	"attest":             {"policy", "recipe", "source", "signature", "trust", "builder", "sandbox", "rebuild", "artifact", "compare", "verdict", "evidence", "oci"},
 	"internal/verdict":   {"policy"},
 	"internal/policy":    {"trust", "tomlfile"},
 	"internal/trust":     {},
@@ -28,14 +28,15 @@ var table = map[string][]string{
 	"internal/source":    {"signature", "trust"},
 	"internal/signature": {"trust"},
 	"internal/recipe":    {"tomlfile"},
-	"internal/builder":   {"archive", "signature", "gomod"},
+	"internal/builder":   {"archive", "signature", "gomod", "oci"},
 	"internal/sandbox":   {},
 	"internal/rebuild":   {"source", "recipe", "builder", "sandbox", "gomod"},
 	"internal/gomod":     {},
 	"internal/archive":   {},
-	"internal/artifact":  {"archive"},
+	"internal/artifact":  {"archive", "oci"},
 	"internal/compare":   {"artifact", "archive", "signature"},
 	"internal/evidence":  {"trust"},
+	"internal/oci":       {"archive", "evidence"},
 	"internal/kit":       {},
 	"internal/tomlfile":  {},
 	"internal/store":     {},
@@ -113,7 +114,7 @@ func TestHeavyLibrariesStayInTheirRooms(t *testing.T) {
 	rooms := map[string][]string{
 		"github.com/sigstore/":                   {"internal/evidence", "attest", "cmd"},
 		"github.com/go-git/go-git/":              {"internal/source"},
-		"github.com/google/go-containerregistry": {"internal/builder", "internal/artifact", "internal/evidence", "internal/kit", "attest"},
+		"github.com/google/go-containerregistry": {"internal/oci"},
 		"github.com/spf13/cobra":                 {"cmd"},
 		"github.com/ProtonMail/go-crypto":        {"internal/signature", "internal/trust", "internal/builder"},
 		"github.com/elastic/go-seccomp-bpf":      {"internal/sandbox"},

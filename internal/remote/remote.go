@@ -261,6 +261,12 @@ type roundTripper struct{ c *Client }
 
 func (t roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	c := t.c
+	if prev := req.Response; prev != nil && prev.Request != nil { // redirected by a client of a library's own, see HTTP
+		req = req.Clone(req.Context())
+		if err := checkRedirect(req, []*http.Request{prev.Request}); err != nil {
+			return nil, err
+		}
+	}
 	rec := Request{URL: Redact(req.URL.String())}
 	if err := c.allowed(req.URL); err != nil {
 		rec.Error = err.Error()

@@ -142,4 +142,16 @@ func TestRedirectDropsCredentialsAndKeepsTLS(t *testing.T) {
 	if _, err := c.Get(context.Background(), srv.URL+"/down", 10); err == nil || !strings.Contains(err.Error(), "refused redirect") {
 		t.Fatal(err)
 	}
+	library := &http.Client{Transport: c.HTTP().Transport} // brings its own rules for redirects
+	resp, err := library.Get(srv.URL + "/x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if leaked.Load() {
+		t.Fatal("a library's client leaks credentials to another host")
+	}
+	if _, err := library.Get(srv.URL + "/down"); err == nil || !strings.Contains(err.Error(), "refused redirect") {
+		t.Fatal(err)
+	}
 }
