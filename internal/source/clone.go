@@ -27,8 +27,8 @@ type clone struct {
 	remove bool // it lives no longer than the Commit
 }
 
-// openClone makes or opens the store for a URL, and locks it.
-func openClone(ctx context.Context, cache, url string) (*clone, error) {
+// openClone makes or opens the store for a URL, and locks it. A server that renamed its objects has another store.
+func openClone(ctx context.Context, cache, url string, format gitobj.Format) (*clone, error) {
 	c := &clone{}
 	if cache == "" {
 		dir, err := os.MkdirTemp("", "glassbuild-clone-")
@@ -37,7 +37,11 @@ func openClone(ctx context.Context, cache, url string) (*clone, error) {
 		}
 		c.dir, c.remove = dir, true
 	} else {
-		sum := sha256.Sum256([]byte(url))
+		key := url
+		if format != gitobj.SHA1 {
+			key += "\x00" + format.String()
+		}
+		sum := sha256.Sum256([]byte(key))
 		c.dir = filepath.Join(cache, "git", hex.EncodeToString(sum[:16]))
 		if err := os.MkdirAll(c.dir, 0o700); err != nil {
 			return nil, cacheError(err)
@@ -53,7 +57,7 @@ func openClone(ctx context.Context, cache, url string) (*clone, error) {
 		c.Close()
 		return nil, err
 	}
-	if err := c.layout(); err != nil {
+	if err := c.layout(format); err != nil {
 		c.Close()
 		return nil, cacheError(err)
 	}
@@ -68,7 +72,7 @@ func cacheError(err error) error {
 }
 
 // layout makes what a git directory must have.
-func (c *clone) layout() error {
+func (c *clone) layout(format gitobj.Format) error {
 	for _, dir := range []string{"objects", "objects/pack", "refs", "refs/heads", "refs/tags"} {
 		if err := c.root.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
@@ -76,6 +80,11 @@ func (c *clone) layout() error {
 	}
 	if _, err := c.root.Lstat("HEAD"); err == nil {
 		return nil
+	}
+	if format == gitobj.SHA256 {
+		if err := c.write("config", "[core]\n\trepositoryformatversion = 1\n[extensions]\n\tobjectformat = sha256\n"); err != nil {
+			return err
+		}
 	}
 	return c.write("HEAD", "ref: refs/heads/main\n")
 }
@@ -143,13 +152,13 @@ func (c *clone) note(name string, ids []gitobj.ID) error {
 }
 
 // ingest stores a pack.
-func (c *clone) ingest(ctx context.Context, pack io.Reader) error {
+func (c *clone) ingest(ctx context.Context, format gitobj.Format, pack io.Reader) error {
 	objects, err := c.root.OpenRoot("objects")
 	if err != nil {
 		return cacheError(err)
 	}
 	defer objects.Close()
-	return gitobj.Ingest(ctx, objects, gitobj.SHA1, pack, maxPackBytes)
+	return gitobj.Ingest(ctx, objects, format, pack, maxPackBytes)
 }
 
 // writeRefs records the server's branches and tags, and where the history ends.

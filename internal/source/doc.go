@@ -8,8 +8,9 @@
 //
 // A local repository is read where it lies; its work tree, index and local changes do not matter. One that redirects
 // elsewhere (alternates, a .git file, grafts, replace refs) is not followed: the answer would then depend on something
-// that was not named. A remote one is fetched with go-git into a private store, and read from there in the same way, so
-// that neither the server nor a poisoned cache can change what an id means.
+// that was not named. A remote one is fetched over https or ssh into a private store, and read from there in the same way,
+// so that neither the server nor a poisoned cache can change what an id means. go-git speaks to servers that name objects
+// with SHA-1; where they are named with SHA-256, this package does so itself.
 //
 // # The tree digest
 //

@@ -13,9 +13,9 @@ import (
 )
 
 // history makes merges, tags of several kinds, a side branch and a commit that nothing reaches.
-func history(t *testing.T) (r *gitRepo, tip, side, lost string) {
+func history(t *testing.T, args ...string) (r *gitRepo, tip, side, lost string) {
 	t.Helper()
-	r = newRepo(t)
+	r = newRepo(t, args...)
 	r.commit("root")
 	r.run("tag", "v0.1.0")
 	r.run("checkout", "-q", "-b", "topic")

@@ -7,8 +7,6 @@ import (
 
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/source/gitobj"
-	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
-	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
 )
 
 // Names of the notes in a clone: which tips were fetched with how much behind them, and which commits have their tree.
@@ -22,17 +20,17 @@ const (
 // openRemote fetches what is needed of a remote repository, and opens the clone.
 func openRemote(ctx context.Context, l location, text string, opt Options) (*repository, error) {
 	id, ok := gitobj.ParseID(text)
-	if !ok || id.Format() != gitobj.SHA1 {
+	if !ok {
 		return nil, remoteNeedsFullID(ctx, l, text, opt)
 	}
-	c, err := openClone(ctx, opt.CacheDir, l.url)
+	c, err := openClone(ctx, opt.CacheDir, l.url, id.Format())
 	if err != nil {
 		return nil, err
 	}
 	f := fetcher{clone: c, want: id, opt: opt}
 	if opt.Remote != nil && opt.Remote.Offline() && slices.Contains(c.noted(noteContent), id) {
 		err = nil // what an earlier run fetched is as good as its hashes
-	} else if f.server, err = connect(ctx, l, opt.Remote); err == nil {
+	} else if f.server, err = connect(ctx, l, opt.Remote, id.Format()); err == nil {
 		err = f.run(ctx)
 	}
 	var r *repository
@@ -51,9 +49,12 @@ func openRemote(ctx context.Context, l location, text string, opt Options) (*rep
 // remoteNeedsFullID refuses a tag, branch or short id, with the id that it points to now as the hint.
 func remoteNeedsFullID(ctx context.Context, l location, text string, opt Options) error {
 	usage := fault.Usagef(fault.Quote(text), "need full commit id").WithCheck(CheckRepository)
-	s, err := connect(ctx, l, opt.Remote)
+	s, err := connect(ctx, l, opt.Remote, gitobj.SHA1)
+	if errors.Is(err, errSHA256) {
+		s, err = connect(ctx, l, opt.Remote, gitobj.SHA256)
+	}
 	if err != nil {
-		return usage.WithHint("a full id has 40 hexadecimal digits: git ls-remote")
+		return usage.WithHint("a full id has 40 or 64 hexadecimal digits: git ls-remote")
 	}
 	for _, prefix := range []string{"", "refs/", "refs/tags/", "refs/heads/"} {
 		for _, r := range s.refs {
@@ -66,7 +67,7 @@ func remoteNeedsFullID(ctx context.Context, l location, text string, opt Options
 			return usage.WithHint("it points to %s now", r.id)
 		}
 	}
-	return usage.WithHint("a full id has 40 hexadecimal digits: git ls-remote")
+	return usage.WithHint("a full id has %d hexadecimal digits: git ls-remote", 2*s.format.Size())
 }
 
 // fetcher brings one commit, and as little else as is needed to answer what is asked of it.
@@ -79,13 +80,12 @@ type fetcher struct {
 
 func (f *fetcher) run(ctx context.Context) error {
 	s := f.server
-	byID := s.caps.Supports(capability.AllowReachableSHA1InWant)
-	shallow := s.caps.Supports(capability.Shallow)
+	byID, shallow := s.can.byID, s.can.shallow
 	tip := f.isTip()
 	history := f.opt.Need&(NeedTags|NeedHistory) != 0 || !tip
 	var cuts []gitobj.ID
 	switch {
-	case !shallow || (!tip && !byID) || (history && !s.caps.Supports(capability.Filter)):
+	case !shallow || (!tip && !byID) || (history && !s.can.filter):
 		// a server that gives neither single commits nor parts: everything, but at most once
 		if err := f.tips(ctx, noteAll, ""); err != nil {
 			return err
@@ -94,9 +94,9 @@ func (f *fetcher) run(ctx context.Context) error {
 			return err
 		}
 	case history:
-		note, filter := noteCommits, packp.FilterTreeDepth(0)
+		note, filter := noteCommits, "tree:0"
 		if f.opt.Need&NeedHistory != 0 {
-			note, filter = noteTrees, packp.FilterBlobNone()
+			note, filter = noteTrees, "blob:none"
 		}
 		if err := f.tips(ctx, note, filter); err != nil {
 			return err
@@ -125,7 +125,7 @@ func (f *fetcher) isTip() bool {
 }
 
 // tips fetches what lies behind the branches and tags, as far as it is not here.
-func (f *fetcher) tips(ctx context.Context, note string, filter packp.Filter) error {
+func (f *fetcher) tips(ctx context.Context, note string, filter string) error {
 	haves := f.clone.noted(note)
 	known := make(map[gitobj.ID]bool, len(haves))
 	for _, id := range haves {
@@ -153,11 +153,16 @@ func (f *fetcher) tips(ctx context.Context, note string, filter packp.Filter) er
 // everything behind them has been fetched.
 func (f *fetcher) content(ctx context.Context, byID bool) error {
 	done := f.clone.noted(noteContent)
-	if slices.Contains(done, f.want) || !byID || f.hasAll() {
+	if slices.Contains(done, f.want) {
 		return nil
 	}
-	if err := f.server.fetch(ctx, f.clone, request{wants: []gitobj.ID{f.want}, depth: 1}); err != nil {
-		return f.notFound(err)
+	if !f.hasAll() {
+		if !byID {
+			return nil
+		}
+		if err := f.server.fetch(ctx, f.clone, request{wants: []gitobj.ID{f.want}, depth: 1}); err != nil {
+			return f.notFound(err)
+		}
 	}
 	return f.clone.note(noteContent, append(done, f.want))
 }
@@ -171,7 +176,7 @@ func (f *fetcher) hasAll() bool {
 	if err != nil {
 		return false
 	}
-	store, err := gitobj.Open(objects, gitobj.SHA1)
+	store, err := gitobj.Open(objects, f.want.Format())
 	if err != nil {
 		return false
 	}

@@ -17,6 +17,9 @@ const (
 	maxCommits      = 4 << 20
 
 	maxAdvertisement = 256 << 20        // a server's list of refs
+	maxPacket        = 65520            // one pkt-line, its length included
+	sshPatience      = 30 * time.Second // to connect, and to shake hands
+	maxLastWords     = 1 << 10          // of a command that failed on an ssh server
 	maxPackBytes     = 16 << 30         // one pack from a server
 	maxNoteSize      = 64 << 20         // a list of ids in a clone
 	lockPatience     = 30 * time.Minute // another process may fetch into the same clone for so long

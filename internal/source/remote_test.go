@@ -85,7 +85,13 @@ func (s *gitServer) client(t *testing.T, opt remote.Options) *remote.Client {
 // servedRepo is a repository with some history that a server gives away under /repo.git.
 func servedRepo(t *testing.T, settings ...string) (*gitRepo, *gitServer) {
 	t.Helper()
-	r, _, _, _ := history(t)
+	return servedAs(t, nil, settings...)
+}
+
+// servedAs is servedRepo with arguments for git-init.
+func servedAs(t *testing.T, initial []string, settings ...string) (*gitRepo, *gitServer) {
+	t.Helper()
+	r, _, _, _ := history(t, initial...)
 	for i := range 12 {
 		r.write("file", strings.Repeat("incompressible?\n", i)+r.run("rev-parse", "HEAD"))
 		r.commit("more")
@@ -113,34 +119,39 @@ func TestFetchOverHTTPS(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r, s := servedRepo(t, settings...)
-			url := s.URL + "/repo.git"
-			for _, need := range []Need{0, NeedTags, NeedTags | NeedHistory} {
-				cache := t.TempDir()
-				for _, rev := range []string{"main", "main~5", "side"} {
-					id := r.run("rev-parse", rev)
-					opt := Options{Need: need, Remote: s.client(t, remote.Options{}), CacheDir: cache}
-					got := open(t, url, id, opt)
-					want := open(t, r.dir, id, Options{Need: need})
-					a, b := got.Facts(), want.Facts()
-					if need != 0 {
-						if strings.Join(a.Refs, " ") != strings.Join(branchesAndTags(b.Refs), " ") {
-							t.Errorf("%s: refs %v, want %v", rev, a.Refs, b.Refs)
-						}
-					} else if len(a.Refs) == 0 {
-						t.Errorf("%s: not reachable", rev)
-					}
-					if len(a.Tags) != len(b.Tags) || string(a.Raw) != string(b.Raw) {
-						t.Errorf("%s: %d tags, want %d", rev, len(a.Tags), len(b.Tags))
-					}
-					dir, tree := exported(t, got)
-					wantDir, wantTree := exported(t, want)
-					sameTree(t, dir, wantDir)
-					if tree.SHA256 != wantTree.SHA256 {
-						t.Errorf("%s: digest differs", rev)
-					}
-				}
-			}
+			fetchedIsServed(t, r, s.URL+"/repo.git", s.client(t, remote.Options{}))
 		})
+	}
+}
+
+// fetchedIsServed fetches several commits, with as much history as each caller may need, and holds what came against the
+// repository itself.
+func fetchedIsServed(t *testing.T, r *gitRepo, url string, client *remote.Client) {
+	t.Helper()
+	for _, need := range []Need{0, NeedTags, NeedTags | NeedHistory} {
+		cache := t.TempDir()
+		for _, rev := range []string{"main", "main~5", "side"} {
+			id := r.run("rev-parse", rev)
+			got := open(t, url, id, Options{Need: need, Remote: client, CacheDir: cache})
+			want := open(t, r.dir, id, Options{Need: need})
+			a, b := got.Facts(), want.Facts()
+			if need != 0 {
+				if strings.Join(a.Refs, " ") != strings.Join(branchesAndTags(b.Refs), " ") {
+					t.Errorf("%s: refs %v, want %v", rev, a.Refs, b.Refs)
+				}
+			} else if len(a.Refs) == 0 {
+				t.Errorf("%s: not reachable", rev)
+			}
+			if len(a.Tags) != len(b.Tags) || string(a.Raw) != string(b.Raw) {
+				t.Errorf("%s: %d tags, want %d", rev, len(a.Tags), len(b.Tags))
+			}
+			dir, tree := exported(t, got)
+			wantDir, wantTree := exported(t, want)
+			sameTree(t, dir, wantDir)
+			if tree.SHA256 != wantTree.SHA256 {
+				t.Errorf("%s: digest differs", rev)
+			}
+		}
 	}
 }
 
@@ -296,7 +307,7 @@ func TestServersThatRefuse(t *testing.T) {
 		"forbidden":                {handler(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) }), "wants other credentials"},
 		"server error":             {handler(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }), "cannot be reached"},
 		"no git server":            {handler(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("\x1b[2Jhello")) }), "cannot be reached"},
-		"sha256":                   {advertise(strings.Repeat("1", 64) + " refs/heads/main\x00object-format=sha256\n"), "object format unsupported"},
+		"sha256":                   {advertise(strings.Repeat("1", 64) + " refs/heads/main\x00object-format=sha256\n"), "names its objects with sha256"},
 		"climbing ref":             {advertise(strings.Repeat("1", 40) + " refs/heads/../../config\x00ofs-delta shallow\n"), "invalid ref"},
 		"closed port":              {"https://127.0.0.1:1", "cannot be reached"},
 	} {

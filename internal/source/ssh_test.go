@@ -7,6 +7,8 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/binary"
+	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -21,8 +23,14 @@ import (
 	"golang.org/x/crypto/ssh/knownhosts"
 )
 
+// sshAnswers are what an ssh server does beside running git-upload-pack.
+type sshAnswers struct {
+	environment bool                                 // it lets GIT_PROTOCOL through
+	authorise   func(arguments string) (text string) // it answers git-lfs-authenticate
+}
+
 // serveSSH runs git-upload-pack for whoever has the client key, on a loopback port.
-func serveSSH(t *testing.T, client ssh.PublicKey) (addr string, host ssh.PublicKey) {
+func serveSSH(t *testing.T, client ssh.PublicKey, answers sshAnswers) (addr string, host ssh.PublicKey) {
 	t.Helper()
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -50,13 +58,13 @@ func serveSSH(t *testing.T, client ssh.PublicKey) (addr string, host ssh.PublicK
 			if err != nil {
 				return
 			}
-			go serveConn(conn, config)
+			go serveConn(conn, config, answers)
 		}
 	}()
 	return l.Addr().String(), signer.PublicKey()
 }
 
-func serveConn(conn net.Conn, config *ssh.ServerConfig) {
+func serveConn(conn net.Conn, config *ssh.ServerConfig, answers sshAnswers) {
 	defer conn.Close()
 	_, channels, requests, err := ssh.NewServerConn(conn, config)
 	if err != nil {
@@ -68,32 +76,48 @@ func serveConn(conn net.Conn, config *ssh.ServerConfig) {
 		if err != nil {
 			return
 		}
-		go func() {
-			defer channel.Close()
-			req, open := <-requests // one command for each channel
-			if open {
-				dir, ok := strings.CutPrefix(string(req.Payload[min(4, len(req.Payload)):]), "git-upload-pack ")
-				req.Reply(req.Type == "exec" && ok, nil)
-				if req.Type != "exec" || !ok {
-					return
-				}
-				cmd := exec.Command("git", "-c", "safe.directory=*", "upload-pack", strings.Trim(dir, "'"))
-				cmd.Env, cmd.Stdin, cmd.Stdout = gitEnv(), channel, channel
-				status := make([]byte, 4)
-				if cmd.Run() != nil {
-					binary.BigEndian.PutUint32(status, 1)
-				}
-				channel.SendRequest("exit-status", false, status)
-			}
-		}()
+		go serveChannel(channel, requests, answers)
 	}
 }
 
-// The key comes from an agent, the host's from known_hosts; a host that is not named there is not talked to.
-func TestFetchOverSSH(t *testing.T) {
-	r, _, _, _ := history(t)
-	r.run("config", "uploadpack.allowFilter", "true")
-	r.run("config", "uploadpack.allowReachableSHA1InWant", "true")
+// serveChannel runs the one command of a channel.
+func serveChannel(channel ssh.Channel, requests <-chan *ssh.Request, answers sshAnswers) {
+	defer channel.Close()
+	environment := gitEnv()
+	for req := range requests {
+		if req.Type == "env" {
+			var v struct{ Name, Value string }
+			ok := answers.environment && ssh.Unmarshal(req.Payload, &v) == nil
+			if ok {
+				environment = append(environment, v.Name+"="+v.Value)
+			}
+			req.Reply(ok, nil)
+			continue
+		}
+		command, arguments, _ := strings.Cut(string(req.Payload[min(4, len(req.Payload)):]), " ")
+		known := command == "git-upload-pack" || (command == "git-lfs-authenticate" && answers.authorise != nil)
+		req.Reply(req.Type == "exec" && known, nil)
+		if req.Type != "exec" || !known {
+			return
+		}
+		status := make([]byte, 4)
+		if command == "git-lfs-authenticate" {
+			io.WriteString(channel, answers.authorise(arguments))
+		} else {
+			cmd := exec.Command("git", "-c", "safe.directory=*", "upload-pack", strings.Trim(arguments, "'"))
+			cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = environment, channel, channel, channel.Stderr()
+			if cmd.Run() != nil {
+				binary.BigEndian.PutUint32(status, 1)
+			}
+		}
+		channel.SendRequest("exit-status", false, status)
+		return
+	}
+}
+
+// sshLogin makes a key, hands it out by an agent, and starts a server that knows it; known_hosts knows the server.
+func sshLogin(t *testing.T, answers sshAnswers) (addr, knownHosts string) {
+	t.Helper()
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -106,14 +130,14 @@ func TestFetchOverSSH(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr, host := serveSSH(t, client)
+	addr, host := serveSSH(t, client, answers)
 	dir := t.TempDir()
 	socket := filepath.Join(dir, "a")
 	l, err := net.Listen("unix", socket)
 	if err != nil {
 		t.Skip(err)
 	}
-	defer l.Close()
+	t.Cleanup(func() { l.Close() })
 	go func() {
 		for {
 			conn, err := l.Accept()
@@ -123,10 +147,19 @@ func TestFetchOverSSH(t *testing.T) {
 			go agent.ServeAgent(keyring, conn)
 		}
 	}()
-	hosts := filepath.Join(dir, "known_hosts")
-	writeFile(t, hosts, knownhosts.Line([]string{addr}, host)+"\n")
+	knownHosts = filepath.Join(dir, "known_hosts")
+	writeFile(t, knownHosts, knownhosts.Line([]string{addr}, host)+"\n")
 	t.Setenv("SSH_AUTH_SOCK", socket)
-	t.Setenv("SSH_KNOWN_HOSTS", hosts)
+	t.Setenv("SSH_KNOWN_HOSTS", knownHosts)
+	return addr, knownHosts
+}
+
+// The key comes from an agent, the host's from known_hosts; a host that is not named there is not talked to.
+func TestFetchOverSSH(t *testing.T) {
+	r, _, _, _ := history(t)
+	r.run("config", "uploadpack.allowFilter", "true")
+	r.run("config", "uploadpack.allowReachableSHA1InWant", "true")
+	addr, hosts := sshLogin(t, sshAnswers{})
 	network, err := remote.New(remote.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -153,4 +186,33 @@ func TestFetchOverSSH(t *testing.T) {
 	t.Setenv("SSH_AUTH_SOCK", "")
 	_, err = Open(context.Background(), url, r.run("rev-parse", "main"), Options{Remote: network, CacheDir: t.TempDir()})
 	wantFault(t, err, fault.Inconclusive, "cannot be reached")
+}
+
+// A server that lets the environment through speaks version 2, another one version 0.
+func TestFetchSHA256OverSSH(t *testing.T) {
+	for name, answers := range map[string]sshAnswers{"version 2": {environment: true}, "version 0": {}} {
+		for _, settings := range [][]string{generous, nil} {
+			t.Run(fmt.Sprint(name, len(settings)), func(t *testing.T) {
+				addr, hosts := sshLogin(t, answers)
+				r, _ := servedAs(t, []string{"--object-format=sha256"}, settings...)
+				network, err := remote.New(remote.Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				url := "ssh://git@" + addr + r.dir
+				fetchedIsServed(t, r, url, network)
+				opt := Options{Remote: network, CacheDir: t.TempDir()}
+				_, err = Open(context.Background(), url, strings.Repeat("1", 64), opt)
+				wantFault(t, err, fault.Inconclusive, "commit not found")
+				_, err = Open(context.Background(), url+"-not", r.run("rev-parse", "main"), opt)
+				wantFault(t, err, fault.Inconclusive, "does not appear to be a git repository")
+				writeFile(t, hosts, "")
+				_, err = Open(context.Background(), url, r.run("rev-parse", "main"), opt)
+				wantFault(t, err, fault.Inconclusive, "cannot be reached")
+				if !strings.Contains(fault.HintOf(err), "accept the host's key") {
+					t.Errorf("hint %q of %v", fault.HintOf(err), err)
+				}
+			})
+		}
+	}
 }
