@@ -210,7 +210,7 @@ func (r *run) explain(ctx context.Context, m *artifact.Member, shipped, rebuilt 
 	if err != nil {
 		return err
 	}
-	n, err := compare.Explain(ctx, shipped, rebuilt, compare.ExplainOptions{Dir: dir, Name: m.Path})
+	n, err := compare.Explain(ctx, shipped, rebuilt, compare.Options{Dir: dir, Name: m.Path})
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -218,10 +218,10 @@ func (r *run) explain(ctx context.Context, m *artifact.Member, shipped, rebuilt 
 		d.Explain = []string{"could not be explained: " + err.Error()}
 		return nil
 	}
-	if len(n.Causes) > 0 {
-		d.Cause = n.Causes[0].ID
+	if _, c, ok := n.Top(); ok {
+		d.Cause = c.ID
 	}
-	for line := range strings.Lines(n.Text()) {
+	for line := range strings.Lines(n.Text(0)) {
 		if len(d.Explain) == maxExplained {
 			d.Explain = append(d.Explain, "…")
 			break

@@ -46,6 +46,7 @@ type Options struct {
 	Dir    string // private folder for the snapshot; it must exist, and Close removes only what Open put there
 	Name   string // what messages call the artefact; the last element of the path when empty
 	Limits archive.Limits
+	SHA256 string // for Inspect, of the content where the caller has read all of it already: it is not hashed again
 }
 
 // An Artifact is a snapshot of what was shipped.
@@ -79,6 +80,7 @@ type Member struct {
 	Link    string // target of a symlink, or name of a hard link's target in the same container
 	Xattrs  map[string]string
 	Format  string           // told from the bytes: "elf", "zip", "tar+gzip", …, "" when unknown
+	Packed  *archive.Packed  // how a compressed zip member is stored
 	Streams []Stream         // the compressed streams around a container such as "tar+gzip", outermost first
 	Regions []archive.Region // bytes of a container that belong to no member
 	Members []*Member        // in the order of the archive
@@ -175,9 +177,11 @@ func Inspect(ctx context.Context, r io.ReaderAt, size int64, opt Options) (*Arti
 	a := &Artifact{Name: opt.Name, Kind: "file", Size: size, dir: opt.Dir, spool: &spool{dir: opt.Dir}}
 	x := newExpander(ctx, a)
 	defer x.release()
-	sum, err := x.hash(x.reader(io.NewSectionReader(r, 0, size)))
-	if err != nil {
-		return nil, err
+	sum, err := opt.SHA256, error(nil)
+	if sum == "" {
+		if sum, err = x.hash(x.reader(io.NewSectionReader(r, 0, size))); err != nil {
+			return nil, err
+		}
 	}
 	a.SHA256 = sum
 	a.Root = &Member{Type: File, Name: a.Name, Size: size, SHA256: sum, at: location{file: r}}

@@ -153,7 +153,7 @@ func (x *expander) list(m *Member, r archive.Reader, file io.ReaderAt, offset in
 				p := *e
 				packed := *e.Packed
 				packed.Offset += offset
-				p.Packed = &packed
+				p.Packed, c.Packed = &packed, &packed
 				c.at = location{file: file, packed: &p}
 			}
 			container, err := x.content(r, e, c)

@@ -63,7 +63,7 @@ func rebuilt(member, body string) compare.Rebuilt {
 	return compare.Rebuilt{Member: member, Output: "out/" + filepath.Base(member), SHA256: digest(b), Size: int64(len(b)), Content: content(b)}
 }
 
-func tree(path, body string) compare.TreeFile {
+func sourceTree(path, body string) compare.TreeFile {
 	return compare.TreeFile{Path: path, SHA256: digest([]byte(body)), Size: int64(len(body))}
 }
 
@@ -71,7 +71,7 @@ func TestAccount(t *testing.T) {
 	t.Parallel()
 	honest := tgz(t, file{name: "p/tool", body: "TOOL"}, file{name: "p/LICENSE", body: "MIT"})
 	evil := tgz(t, file{name: "p/tool", body: "TOOL"}, file{name: "p/LICENSE", body: "MIT"}, file{name: "p/postinstall.js", body: "evil()"})
-	licence := []compare.TreeFile{tree("docs/MIT", "MIT"), tree("npm/LICENSE", "MIT")}
+	licence := []compare.TreeFile{sourceTree("docs/MIT", "MIT"), sourceTree("npm/LICENSE", "MIT")}
 	for name, c := range map[string]struct {
 		data    []byte
 		rebuilt []compare.Rebuilt
@@ -111,7 +111,7 @@ func TestAccount(t *testing.T) {
 		},
 		"symlinks and empty files": {
 			tgz(t, file{name: "l", body: "to", link: true}, file{name: "m", body: "else", link: true}, file{name: "e", body: ""}, file{name: "f", body: ""}),
-			nil, []compare.TreeFile{{Path: "l", SHA256: digest([]byte("to")), Size: 2, Link: true}, tree("m", "else"), tree("d/e", "")}, "not-rebuilt",
+			nil, []compare.TreeFile{{Path: "l", SHA256: digest([]byte("to")), Size: 2, Link: true}, sourceTree("m", "else"), sourceTree("d/e", "")}, "not-rebuilt",
 			[]string{" opened ", "l in-tree l", "m nowhere ", "e in-tree d/e", "f nowhere "},
 		},
 	} {
@@ -157,7 +157,7 @@ func TestAccountForMember(t *testing.T) {
 func TestAccountReportsWhatIsMoreThanBytes(t *testing.T) {
 	t.Parallel()
 	a := open(t, tgz(t, file{name: "s", body: "\x7fELF and more of it", mode: 0o4111}, file{name: "plain", body: "text"}))
-	acc, err := compare.Account(context.Background(), a, nil, []compare.TreeFile{tree("s", "\x7fELF and more of it")})
+	acc, err := compare.Account(context.Background(), a, nil, []compare.TreeFile{sourceTree("s", "\x7fELF and more of it")})
 	if err != nil {
 		t.Fatal(err)
 	}

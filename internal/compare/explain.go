@@ -3,118 +3,236 @@ package compare
 import (
 	"context"
 	"fmt"
-	"sort"
 
 	"github.com/glassbuild/glassbuild/internal/artifact"
-	"github.com/glassbuild/glassbuild/internal/compare/code"
+	"github.com/glassbuild/glassbuild/internal/compare/tree"
 	"github.com/glassbuild/glassbuild/internal/fault"
 )
 
-// NodeStatus says how the two sides of a node relate. The zero value says that nobody has looked.
-type NodeStatus string
-
-// The statuses of nodes.
-const (
-	NodeIdentical NodeStatus = "identical"
-	NodeDifferent NodeStatus = "different"
-	NodeShipped   NodeStatus = "only-in-shipped"
-	NodeRebuilt   NodeStatus = "only-in-rebuilt"
-)
-
-// A Node explains one pair of files or members: why they differ, and where.
-type Node struct {
-	Path       string       `json:"path"` // "" for the pair that was asked about
-	Status     NodeStatus   `json:"status"`
-	Format     string       `json:"format,omitempty"`
-	Difference *Difference  `json:"difference,omitempty"`
-	Causes     []code.Cause `json:"causes,omitempty"` // the most telling one first
-	Nodes      []*Node      `json:"nodes,omitempty"`  // members that are not identical, content before metadata
-	Identical  int          `json:"identical"`        // members that are
-	Code       *code.Result `json:"code,omitempty"`   // for Go programs
-	shipped    int64
-}
-
-// IDs of causes that lie in archives rather than in their members.
-const (
-	CauseGzipHeader  = "gzip-header"
-	CauseCompression = "compression"
-	CauseOrder       = "archive-order"
-	CauseMTime       = "archive-mtime"
-	CauseMetadata    = "archive-metadata"
-	CauseMember      = "member"
-	CauseContainer   = "archive-container"
-	CauseBytes       = "bytes"
-)
-
-// ExplainOptions give the private folder into which nested content is expanded, and what the pair is called.
-type ExplainOptions struct {
+// Options give the private folder into which nested content is expanded, what the pair is called, and which member alone
+// is looked at.
+type Options struct {
 	Dir  string
 	Name string
+	Only string // path of one member; "" for everything
 }
 
-// Explain says why two files differ. Archives are compared member by member, order, metadata, compression and container
-// apart; Go programs by build information, function and data; other files by bytes.
-func Explain(ctx context.Context, shipped, rebuilt Content, opt ExplainOptions) (*Node, error) {
+// Explain says why two files differ, as a tree of nodes. Archives are compared member by member, order, metadata,
+// compression and container apart; executables by function and data; text, JSON and XML by lines and values; other
+// files by bytes. Files that are the same cost one read.
+func Explain(ctx context.Context, shipped, rebuilt Content, opt Options) (*tree.Node, error) {
 	d, err := Files(ctx, shipped, rebuilt)
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{Status: NodeIdentical, Difference: &d, shipped: shipped.Size()}
-	if d.Equal {
+	n := &tree.Node{Kind: tree.File, Status: tree.Identical}
+	describe(n, d)
+	if d.Equal && opt.Only == "" {
 		return n, nil
 	}
-	n.Status = NodeDifferent
-	e := &explainer{ctx: ctx, opt: opt}
-	if e.a, err = artifact.Inspect(ctx, shipped, shipped.Size(), artifact.Options{Dir: opt.Dir, Name: opt.Name}); err != nil {
+	e := &explainer{ctx: ctx}
+	inspect := func(c Content, sum string) (*artifact.Artifact, error) {
+		return artifact.Inspect(ctx, c, c.Size(), artifact.Options{Dir: opt.Dir, Name: opt.Name, SHA256: sum})
+	}
+	if e.a, err = inspect(shipped, d.ShippedSHA256); err != nil {
 		return nil, err
 	}
 	defer e.a.Close()
-	if e.b, err = artifact.Inspect(ctx, rebuilt, rebuilt.Size(), artifact.Options{Dir: opt.Dir, Name: opt.Name}); err != nil {
+	if e.b, err = inspect(rebuilt, d.RebuiltSHA256); err != nil {
 		return nil, err
 	}
 	defer e.b.Close()
-	return n, e.pair(n, e.a.Root, e.b.Root)
+	e.rootA, e.rootB, e.rootDifference = shipped, rebuilt, &d
+	return e.explain(n, opt)
+}
+
+// Artifacts says why two artefacts differ that were opened before: directories, for example.
+func Artifacts(ctx context.Context, shipped, rebuilt *artifact.Artifact, opt Options) (*tree.Node, error) {
+	e := &explainer{ctx: ctx, a: shipped, b: rebuilt}
+	return e.explain(&tree.Node{Kind: tree.File}, opt)
 }
 
 type explainer struct {
-	ctx  context.Context
-	opt  ExplainOptions
-	a, b *artifact.Artifact
+	ctx            context.Context
+	a, b           *artifact.Artifact
+	rootA, rootB   Content // the content of the roots where somebody holds it already
+	rootDifference *Difference
+}
+
+// explain compares the roots, or the one member that was asked for.
+func (e *explainer) explain(n *tree.Node, opt Options) (*tree.Node, error) {
+	a, b := e.a.Root, e.b.Root
+	if opt.Only != "" {
+		ma, errA := e.a.Find(opt.Only)
+		mb, errB := e.b.Find(opt.Only)
+		if errA != nil && errB != nil {
+			return nil, fault.Usagef("--only", "no member %s on either side", fault.Quote(opt.Only))
+		}
+		if errA != nil {
+			ma = nil
+		}
+		if errB != nil {
+			mb = nil
+		}
+		a, b = ma, mb
+		n = &tree.Node{Kind: tree.File}
+		e.rootA, e.rootB, e.rootDifference = nil, nil, nil
+	}
+	if err := e.node(n, a, b); err != nil {
+		return nil, err
+	}
+	n.Path = opt.Only
+	n.Sort()
+	return n, nil
+}
+
+// node compares two members with all that is in them; one of them may be missing.
+func (e *explainer) node(n *tree.Node, a, b *artifact.Member) error {
+	if a == nil || b == nil {
+		oneSided(n, a, b)
+		return nil
+	}
+	n.Format = a.Format
+	side := func(m *artifact.Member, s **tree.Side) {
+		if *s == nil {
+			*s = &tree.Side{Size: m.Size, SHA256: m.SHA256}
+		}
+	}
+	side(a, &n.Shipped)
+	side(b, &n.Rebuilt)
+	meta := newMetadataGroups()
+	switch {
+	case a.Type != b.Type:
+		n.Status = tree.Different
+		meta.add(a, b)
+		n.Causes = append(n.Causes, meta.causes()...)
+		return nil
+	case a.Type == artifact.Symlink || a.Type == artifact.Directory && a != e.a.Root:
+		n.Status = tree.Identical
+		return nil // links and modes are metadata, which the container above compares
+	case a.SHA256 == b.SHA256 && a.Size == b.Size && a.Type != artifact.Directory:
+		n.Status = tree.Identical
+		return nil
+	}
+	n.Status = tree.Different
+	return e.pair(n, a, b)
+}
+
+// oneSided describes a member that only one side has.
+func oneSided(n *tree.Node, a, b *artifact.Member) {
+	m, where := a, "shipped"
+	n.Status = tree.OnlyShipped
+	if a == nil {
+		m, where, n.Status = b, "rebuilt", tree.OnlyRebuilt
+	}
+	side := &tree.Side{Size: m.Size, SHA256: m.SHA256}
+	if a == nil {
+		n.Rebuilt = side
+	} else {
+		n.Shipped = side
+	}
+	n.Format = m.Format
+	c := tree.Cause{ID: tree.CauseMember, Text: fmt.Sprintf("only %s, %s", where, bytesOf(m))}
+	if isPackageSignature(m.Name) {
+		c.ID = tree.CausePackageSign
+		c.Text = fmt.Sprintf("a signature of the package, only %s, %s", where, bytesOf(m))
+		c.Remedy = "compare what was packed before it was signed, or declare the signature in recipe and policy"
+	}
+	n.Causes = append(n.Causes, c)
+}
+
+func bytesOf(m *artifact.Member) string {
+	switch m.Type {
+	case artifact.Directory:
+		return "a directory"
+	case artifact.Symlink:
+		return "a link to " + fault.Quote(m.Link)
+	}
+	if m.Size == 1 {
+		return "1 byte"
+	}
+	s := fmt.Sprintf("%d bytes", m.Size)
+	if m.Executable() {
+		s += " of " + m.Format + " code"
+	}
+	return s
 }
 
 // pair explains two members whose content differs.
-func (e *explainer) pair(n *Node, a, b *artifact.Member) error {
-	n.Format = a.Format
-	if len(a.Members) > 0 && len(b.Members) > 0 && a.Problem == nil && b.Problem == nil {
+func (e *explainer) pair(n *tree.Node, a, b *artifact.Member) error {
+	if isContainer(a) && isContainer(b) {
 		return e.container(n, a, b)
 	}
-	ca, err := e.a.Content(a)
+	ca, err := e.content(e.a, e.rootA, a)
 	if err != nil {
 		return err
 	}
 	defer ca.Close()
-	cb, err := e.b.Content(b)
+	cb, err := e.content(e.b, e.rootB, b)
 	if err != nil {
 		return err
 	}
 	defer cb.Close()
-	if n.Difference == nil {
-		d, err := Files(e.ctx, ca, cb)
+	d := e.rootDifference
+	if d == nil || a != e.a.Root {
+		found, err := Files(e.ctx, ca, cb)
 		if err != nil {
 			return err
 		}
-		n.Difference = &d
+		d = &found
+		describe(n, found)
 	}
-	if a.Format != b.Format {
-		n.Causes = append(n.Causes, code.Cause{ID: CauseBytes, Text: fmt.Sprintf("another format: %s shipped, %s rebuilt", orUnknown(a.Format), orUnknown(b.Format))})
+	for i, m := range []*artifact.Member{a, b} {
+		if m.Problem != nil {
+			n.Causes = append(n.Causes, tree.Cause{ID: tree.CauseContainer, Text: fmt.Sprintf("the %s file cannot be listed: %s", sides[i], fault.Quote(m.Problem.Error()))})
+		}
 	}
-	if a.Executable() && b.Executable() {
-		n.program(ca, cb)
+	switch {
+	case a.Format != b.Format:
+		n.Causes = append(n.Causes, tree.Cause{ID: tree.CauseBytes, Text: fmt.Sprintf("another format: %s shipped, %s rebuilt", orUnknown(a.Format), orUnknown(b.Format))})
+	case isProgram(a):
+		if err := e.program(n, ca, cb); err != nil {
+			return err
+		}
 	}
 	if len(n.Causes) == 0 {
-		n.Causes = []code.Cause{{ID: CauseBytes, Text: n.Difference.String()}}
+		return e.plain(n, a, ca, cb, d)
 	}
 	return nil
+}
+
+var sides = [2]string{"shipped", "rebuilt"}
+
+// isContainer tells whether a member can be compared by its members. One whose list is incomplete cannot.
+func isContainer(m *artifact.Member) bool {
+	return (len(m.Members) > 0 || m.Type == artifact.Directory) && m.Problem == nil
+}
+
+type held struct{ Content }
+
+func (held) Close() error { return nil }
+
+// content opens a member; what a caller holds is not closed.
+func (e *explainer) content(from *artifact.Artifact, root Content, m *artifact.Member) (artifact.Content, error) {
+	if root != nil && m == from.Root {
+		return held{root}, nil
+	}
+	return from.Content(m)
+}
+
+// describe puts into a node what differs byte for byte.
+func describe(n *tree.Node, d Difference) {
+	n.Bytes = d.Bytes
+	n.Shipped = &tree.Side{Size: d.ShippedSize, SHA256: d.ShippedSHA256}
+	n.Rebuilt = &tree.Side{Size: d.RebuiltSize, SHA256: d.RebuiltSHA256}
+	for _, r := range d.Ranges {
+		for s, side := range []*tree.Side{n.Shipped, n.Rebuilt} {
+			end := min(r.Offset+r.Size, []int64{d.ShippedSize, d.RebuiltSize}[s])
+			if r.Offset < end {
+				side.Ranges = append(side.Ranges, tree.Range{Offset: r.Offset, Size: end - r.Offset})
+			}
+		}
+	}
 }
 
 func orUnknown(format string) string {
@@ -122,188 +240,6 @@ func orUnknown(format string) string {
 		return "unknown"
 	}
 	return format
-}
-
-// program explains executables. What changes everything, such as another toolchain, comes before functions; a stamp
-// or a path, which changes no code, comes after them.
-func (n *Node) program(a, b Content) {
-	info, _ := code.BuildInfo(a, b)
-	var own string
-	var after []code.Cause
-	for _, c := range info {
-		switch c.ID {
-		case code.CauseVCS, code.CausePath:
-			after = append(after, c)
-		default:
-			n.Causes = append(n.Causes, c)
-		}
-	}
-	if own = code.MainModule(a); own == "" {
-		own = code.MainModule(b)
-	}
-	r, ok := code.Programs(a, b)
-	if ok {
-		n.Code = r
-		found := r.Causes(own)
-		if len(n.Causes) > 0 { // which functions another compiler changed says nothing more
-			for i := range found {
-				found[i].Details = nil
-			}
-		}
-		n.Causes = append(n.Causes, found...)
-	}
-	n.Causes = append(n.Causes, after...)
-	n.Causes = append(n.Causes, code.Linked(a, b)...)
-	if ok && len(n.Causes) == 0 {
-		n.Causes = append(n.Causes, code.Cause{
-			ID: code.CauseLayout, Text: "all functions and data are the same: " + n.Difference.String() + " in headers, tables or padding",
-		})
-	}
-}
-
-// container compares two archives of the same or of different kinds by their members.
-func (e *explainer) container(n *Node, a, b *artifact.Member) error {
-	others := make(map[string]*artifact.Member, len(b.Members))
-	for _, m := range b.Members {
-		others[m.Name] = m
-	}
-	meta := newMetadataGroups()
-	var orderA []string
-	for _, m := range a.Members {
-		if err := e.ctx.Err(); err != nil {
-			return err
-		}
-		o := others[m.Name]
-		if o == nil {
-			n.Nodes = append(n.Nodes, &Node{Path: m.Path, Status: NodeShipped, Format: m.Format, shipped: m.Size})
-			continue
-		}
-		delete(others, m.Name)
-		orderA = append(orderA, m.Name)
-		meta.add(m, o)
-		if m.Type != o.Type {
-			continue // named with the metadata
-		}
-		if m.SHA256 == o.SHA256 && m.Size == o.Size {
-			n.Identical++
-			continue
-		}
-		child := &Node{Path: m.Path, Status: NodeDifferent, shipped: m.Size}
-		if err := e.pair(child, m, o); err != nil {
-			return err
-		}
-		n.Nodes = append(n.Nodes, child)
-	}
-	for _, m := range b.Members {
-		if others[m.Name] != nil {
-			n.Nodes = append(n.Nodes, &Node{Path: m.Path, Status: NodeRebuilt, Format: m.Format})
-		}
-	}
-	sort.SliceStable(n.Nodes, func(i, j int) bool { return n.Nodes[i].weight() < n.Nodes[j].weight() })
-	n.Causes = append(n.Causes, meta.causes()...)
-	if c, ok := order(orderA, b, others); ok {
-		n.Causes = append(n.Causes, c)
-	}
-	n.Causes = append(n.Causes, streams(a, b, len(n.Nodes)+len(n.Causes) == 0)...)
-	if len(n.Nodes)+len(n.Causes) == 0 {
-		c := code.Cause{ID: CauseContainer, Text: "all members are the same: headers or padding of the archive differ"}
-		if n.Difference != nil {
-			c.Text += ", " + n.Difference.String()
-		}
-		n.Causes = append(n.Causes, c)
-	}
-	return nil
-}
-
-// weight sorts nodes: programs, then other content, then members of one side, then archives that only moved things.
-func (n *Node) weight() int {
-	switch {
-	case artifact.ExecutableFormat(n.Format):
-		return 0
-	case n.Status != NodeDifferent:
-		return 1
-	case len(n.Causes) > 0 && n.Causes[0].ID == CauseBytes, len(n.Nodes) > 0:
-		return 2
-	}
-	return 3
-}
-
-// order tells whether the members that both archives have come in another order.
-func order(names []string, b *artifact.Member, onlyB map[string]*artifact.Member) (code.Cause, bool) {
-	i := 0
-	for _, m := range b.Members {
-		if onlyB[m.Name] != nil {
-			continue
-		}
-		if i < len(names) && names[i] != m.Name {
-			return code.Cause{
-				ID: CauseOrder, Remedy: "sort the members by name when packing",
-				Text: fmt.Sprintf("order of members differs from member %d on: %s shipped, %s rebuilt", i+1, fault.Quote(names[i]), fault.Quote(m.Name)),
-			}, true
-		}
-		i++
-	}
-	return code.Cause{}, false
-}
-
-// streams compares the compressed streams around two containers. The compression itself is only to blame when what
-// was compressed is the same.
-func streams(a, b *artifact.Member, rest bool) []code.Cause {
-	var causes []code.Cause
-	if len(a.Streams) != len(b.Streams) {
-		return []code.Cause{{ID: CauseCompression, Text: fmt.Sprintf("compressed as %s shipped, %s rebuilt", a.Format, b.Format)}}
-	}
-	for i := range a.Streams {
-		x, y := a.Streams[i], b.Streams[i]
-		if x.Format != y.Format {
-			causes = append(causes, code.Cause{ID: CauseCompression, Text: fmt.Sprintf("compressed with %s shipped, %s rebuilt", x.Format, y.Format)})
-			continue
-		}
-		causes = append(causes, gzipHeader(x, y)...)
-		if rest && len(causes) == 0 && x.SHA256 == y.SHA256 {
-			causes = append(causes, code.Cause{
-				ID: CauseCompression, Remedy: "compress with the same library, version and level",
-				Text: fmt.Sprintf("the same content compressed differently: %d bytes shipped, %d rebuilt", x.Packed, y.Packed),
-			})
-		}
-	}
-	return causes
-}
-
-func gzipHeader(x, y artifact.Stream) []code.Cause {
-	if x.Gzip == nil || y.Gzip == nil {
-		return nil
-	}
-	var causes []code.Cause
-	for _, f := range []struct {
-		name string
-		a, b any
-	}{
-		{"operating system byte", osName(x.Gzip.OS), osName(y.Gzip.OS)},
-		{"time", x.Gzip.ModTime, y.Gzip.ModTime},
-		{"file name", fault.Quote(x.Gzip.Name), fault.Quote(y.Gzip.Name)},
-		{"comment", fault.Quote(x.Gzip.Comment), fault.Quote(y.Gzip.Comment)},
-		{"extra field", len(x.Gzip.Extra), len(y.Gzip.Extra)},
-		{"compression level byte", x.Gzip.XFL, y.Gzip.XFL},
-		{"flags", x.Gzip.Flags, y.Gzip.Flags},
-	} {
-		if f.a != f.b {
-			causes = append(causes, code.Cause{
-				ID: CauseGzipHeader, Text: fmt.Sprintf("gzip header: %s is %v shipped, %v rebuilt", f.name, f.a, f.b),
-				Remedy: "pack with the same tool, on the same system, with gzip -n",
-			})
-		}
-	}
-	return causes
-}
-
-// osName names the operating system byte of RFC 1952; 19 is what zlib writes on macOS.
-func osName(b byte) string {
-	names := map[byte]string{0: "FAT", 3: "Unix", 7: "Macintosh", 10: "NTFS", 19: "macOS", 255: "unknown"}
-	if n := names[b]; n != "" {
-		return fmt.Sprintf("%d (%s)", b, n)
-	}
-	return fmt.Sprint(b)
 }
 
 // String says how much differs.

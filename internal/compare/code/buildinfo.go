@@ -8,6 +8,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/glassbuild/glassbuild/internal/compare/tree"
 	"github.com/glassbuild/glassbuild/internal/fault"
 )
 
@@ -17,7 +18,7 @@ const maxDetails = 12
 // BuildInfo compares the build information that the go command writes into programs, field by field. It returns
 // causes with the most telling one first, none when the information is the same, and ok false when not both files are Go
 // programs with build information.
-func BuildInfo(shipped, rebuilt io.ReaderAt) (causes []Cause, ok bool) {
+func BuildInfo(shipped, rebuilt io.ReaderAt) (causes []tree.Cause, ok bool) {
 	a, err := buildinfo.Read(shipped)
 	if err != nil {
 		return nil, false
@@ -29,11 +30,11 @@ func BuildInfo(shipped, rebuilt io.ReaderAt) (causes []Cause, ok bool) {
 	return compareInfo(a, b), true
 }
 
-func compareInfo(a, b *debug.BuildInfo) []Cause {
-	var causes []Cause
+func compareInfo(a, b *debug.BuildInfo) []tree.Cause {
+	var causes []tree.Cause
 	if a.GoVersion != b.GoVersion {
-		causes = append(causes, Cause{
-			ID:     CauseToolchain,
+		causes = append(causes, tree.Cause{
+			ID:     tree.CauseToolchain,
 			Text:   fmt.Sprintf("shipped with %s, rebuilt with %s", quote(a.GoVersion), quote(b.GoVersion)),
 			Remedy: fmt.Sprintf("builder go = %q", strings.TrimPrefix(a.GoVersion, "go")),
 		})
@@ -44,21 +45,21 @@ func compareInfo(a, b *debug.BuildInfo) []Cause {
 	}
 	causes = append(causes, path...)
 	if len(flags) > 0 {
-		causes = append(causes, Cause{
-			ID: CauseFlags, Text: fmt.Sprintf("%d build settings differ: %s", len(flags), flags[0]), Details: bounded(flags),
+		causes = append(causes, tree.Cause{
+			ID: tree.CauseFlags, Text: fmt.Sprintf("%d build settings differ: %s", len(flags), flags[0]), Details: bounded(flags),
 			Remedy: "build with the settings of the shipped file",
 		})
 	}
 	if a.Path != b.Path || a.Main.Path != b.Main.Path {
-		causes = append(causes, Cause{
-			ID:   CauseModule,
+		causes = append(causes, tree.Cause{
+			ID:   tree.CauseModule,
 			Text: fmt.Sprintf("another main package: %s shipped, %s rebuilt", quote(a.Path), quote(b.Path)),
 		})
 	}
 	if a.Main.Path == b.Main.Path && a.Main.Version != b.Main.Version && len(vcs) == 0 {
 		// With a stamp that differs the version only follows from it.
-		causes = append(causes, Cause{
-			ID:     CauseVCS,
+		causes = append(causes, tree.Cause{
+			ID:     tree.CauseVCS,
 			Text:   fmt.Sprintf("version of the main module: %s shipped, %s rebuilt", quote(a.Main.Version), quote(b.Main.Version)),
 			Remedy: "the go command derives it from tags: they must be the same ones as when it was shipped",
 		})
@@ -67,7 +68,7 @@ func compareInfo(a, b *debug.BuildInfo) []Cause {
 }
 
 // settings sorts the settings that differ into those of version control, those of flags, and missing -trimpath.
-func settings(a, b *debug.BuildInfo) (vcs [][3]string, flags []string, path []Cause) {
+func settings(a, b *debug.BuildInfo) (vcs [][3]string, flags []string, path []tree.Cause) {
 	sa, sb := settingMap(a), settingMap(b)
 	for _, k := range unionKeys(sa, sb) {
 		x, inA := sa[k]
@@ -79,8 +80,8 @@ func settings(a, b *debug.BuildInfo) (vcs [][3]string, flags []string, path []Ca
 		case k == "vcs" || strings.HasPrefix(k, "vcs."):
 			vcs = append(vcs, [3]string{k, orAbsent(x, inA), orAbsent(y, inB)})
 		case k == "-trimpath":
-			path = append(path, Cause{
-				ID: CausePath, Text: fmt.Sprintf("-trimpath missing in the %s", side(inB)), Remedy: "build with -trimpath on both sides or on neither",
+			path = append(path, tree.Cause{
+				ID: tree.CausePath, Text: fmt.Sprintf("-trimpath missing in the %s", side(inB)), Remedy: "build with -trimpath on both sides or on neither",
 			})
 		default:
 			flags = append(flags, fmt.Sprintf("%s %s shipped, %s rebuilt", quote(k), orAbsent(x, inA), orAbsent(y, inB)))
@@ -96,11 +97,11 @@ func side(inRebuilt bool) string {
 	return "rebuilt file"
 }
 
-func vcsCause(diff [][3]string) (Cause, bool) {
+func vcsCause(diff [][3]string) (tree.Cause, bool) {
 	if len(diff) == 0 {
-		return Cause{}, false
+		return tree.Cause{}, false
 	}
-	c := Cause{ID: CauseVCS, Text: "VCS stamp differs", Remedy: "build from the commit that the shipped file names, with the same tags"}
+	c := tree.Cause{ID: tree.CauseVCS, Text: "VCS stamp differs", Remedy: "build from the commit that the shipped file names, with the same tags"}
 	missing := map[string]int{}
 	for _, d := range diff {
 		c.Details = append(c.Details, fmt.Sprintf("%s %s shipped, %s rebuilt", quote(d[0]), d[1], d[2]))
@@ -127,7 +128,7 @@ func vcsCause(diff [][3]string) (Cause, bool) {
 }
 
 // dependencies compares modules with their versions, sums and replacements.
-func dependencies(a, b *debug.BuildInfo) []Cause {
+func dependencies(a, b *debug.BuildInfo) []tree.Cause {
 	ma, mb := moduleMap(a), moduleMap(b)
 	var lines []string
 	for _, p := range unionKeys(ma, mb) {
@@ -140,8 +141,8 @@ func dependencies(a, b *debug.BuildInfo) []Cause {
 	if len(lines) == 0 {
 		return nil
 	}
-	return []Cause{{
-		ID: CauseDependency, Text: fmt.Sprintf("%d dependencies differ: %s", len(lines), lines[0]), Details: bounded(lines),
+	return []tree.Cause{{
+		ID: tree.CauseDependency, Text: fmt.Sprintf("%d dependencies differ: %s", len(lines), lines[0]), Details: bounded(lines),
 		Remedy: "the module requirements at the commit are not those that were built",
 	}}
 }

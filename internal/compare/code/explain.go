@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/glassbuild/glassbuild/internal/compare/tree"
 )
 
 // A Function is one that was added, removed or changed.
@@ -279,14 +281,14 @@ func (o *objects) show(addr uint64) string {
 
 // Causes turns a result into lines, the most telling one first. Functions of the program's own module come before those
 // of other packages; own is the module's path, and may be empty.
-func (r *Result) Causes(own string) []Cause {
-	var causes []Cause
+func (r *Result) Causes(own string) []tree.Cause {
+	var causes []tree.Cause
 	add := func(id, what string, list []Function) {
 		if len(list) == 0 {
 			return
 		}
 		sort.SliceStable(list, func(i, j int) bool { return rank(list[i].Name, own) < rank(list[j].Name, own) })
-		c := Cause{ID: id, Text: fmt.Sprintf("%d %s: %s", len(list), plural(what, len(list)), list[0])}
+		c := tree.Cause{ID: id, Text: fmt.Sprintf("%d %s: %s", len(list), plural(what, len(list)), list[0])}
 		if len(list) == 1 {
 			c.Text = fmt.Sprintf("%s: %s", plural(what, 1), list[0])
 		}
@@ -296,17 +298,17 @@ func (r *Result) Causes(own string) []Cause {
 		c.Details = boundedOf(c.Details, len(list))
 		causes = append(causes, c)
 	}
-	add(CauseCode, "function% only in the shipped file", r.Added)
-	add(CauseCode, "function% only in the rebuilt file", r.Removed)
-	add(CauseCode, "function% with other code", r.Changed)
-	add(CauseData, "function% with the same code and other data", r.Data)
+	add(tree.CauseCode, "function% only in the shipped file", r.Added)
+	add(tree.CauseCode, "function% only in the rebuilt file", r.Removed)
+	add(tree.CauseCode, "function% with other code", r.Changed)
+	add(tree.CauseData, "function% with the same code and other data", r.Data)
 	for _, s := range []struct {
 		what    string
 		strings []string
 		objects int
 	}{{"shipped", r.ShippedStrings, r.ShippedObjects}, {"rebuilt", r.RebuiltStrings, r.RebuiltObjects}} {
 		if len(s.strings) > 0 {
-			c := Cause{ID: CauseData, Text: fmt.Sprintf("%d strings only in the %s file: %+.80q", len(s.strings), s.what, s.strings[0])}
+			c := tree.Cause{ID: tree.CauseData, Text: fmt.Sprintf("%d strings only in the %s file: %+.80q", len(s.strings), s.what, s.strings[0])}
 			for _, v := range s.strings[:min(len(s.strings), maxDetails+1)] {
 				c.Details = append(c.Details, fmt.Sprintf("%+.80q", v))
 			}
@@ -314,7 +316,7 @@ func (r *Result) Causes(own string) []Cause {
 			causes = append(causes, c)
 		}
 		if s.objects > 0 {
-			causes = append(causes, Cause{ID: CauseData, Text: fmt.Sprintf("%d pieces of data only in the %s file", s.objects, s.what)})
+			causes = append(causes, tree.Cause{ID: tree.CauseData, Text: fmt.Sprintf("%d pieces of data only in the %s file", s.objects, s.what)})
 		}
 	}
 	return causes

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/glassbuild/glassbuild/internal/compare/tree"
 )
 
 // MainModule returns the path of the main module of a Go program, "" when there is none.
@@ -20,7 +22,7 @@ func MainModule(r io.ReaderAt) string {
 
 // Linked compares what the linker adds around code and data of two ELF files: symbols and debug data, needed libraries,
 // build ids. A build id only follows from the rest and comes last.
-func Linked(shipped, rebuilt io.ReaderAt) []Cause {
+func Linked(shipped, rebuilt io.ReaderAt) []tree.Cause {
 	a, err := elf.NewFile(shipped)
 	if err != nil {
 		return nil
@@ -29,22 +31,22 @@ func Linked(shipped, rebuilt io.ReaderAt) []Cause {
 	if err != nil {
 		return nil
 	}
-	var causes []Cause
+	var causes []tree.Cause
 	if x, y := debugData(a), debugData(b); x != y {
-		causes = append(causes, Cause{
-			ID: CauseStripped, Text: fmt.Sprintf("the shipped file has %s, the rebuilt one %s", x, y), Remedy: "strip both or neither (-ldflags=\"-s -w\")",
+		causes = append(causes, tree.Cause{
+			ID: tree.CauseStripped, Text: fmt.Sprintf("the shipped file has %s, the rebuilt one %s", x, y), Remedy: "strip both or neither (-ldflags=\"-s -w\")",
 		})
 	}
 	la, _ := a.ImportedLibraries()
 	lb, _ := b.ImportedLibraries()
 	if x, y := strings.Join(la, " "), strings.Join(lb, " "); x != y {
-		causes = append(causes, Cause{ID: CauseFlags, Text: fmt.Sprintf("needed libraries: %s shipped, %s rebuilt", quote(x), quote(y))})
+		causes = append(causes, tree.Cause{ID: tree.CauseFlags, Text: fmt.Sprintf("needed libraries: %s shipped, %s rebuilt", quote(x), quote(y))})
 	}
 	if c, ok := sectionNames(a, b); ok {
 		causes = append(causes, c)
 	}
 	if !bytes.Equal(buildID(a), buildID(b)) {
-		causes = append(causes, Cause{ID: CauseBuildID, Text: "build id differs, as it does whenever an input of the build does"})
+		causes = append(causes, tree.Cause{ID: tree.CauseBuildID, Text: "build id differs, as it does whenever an input of the build does"})
 	}
 	return causes
 }
@@ -63,7 +65,7 @@ func debugData(f *elf.File) string {
 }
 
 // sectionNames names loaded sections that only one file has.
-func sectionNames(a, b *elf.File) (Cause, bool) {
+func sectionNames(a, b *elf.File) (tree.Cause, bool) {
 	names := func(f *elf.File) map[string]string {
 		m := make(map[string]string)
 		for _, s := range f.Sections {
@@ -83,9 +85,9 @@ func sectionNames(a, b *elf.File) (Cause, bool) {
 		}
 	}
 	if len(lines) == 0 {
-		return Cause{}, false
+		return tree.Cause{}, false
 	}
-	return Cause{ID: CauseLayout, Text: lines[0], Details: boundedOf(lines, len(lines)), Remedy: "link with the same linker and flags"}, true
+	return tree.Cause{ID: tree.CauseLayout, Text: lines[0], Details: boundedOf(lines, len(lines)), Remedy: "link with the same linker and flags"}, true
 }
 
 func buildID(f *elf.File) []byte {
