@@ -37,8 +37,8 @@ func (p *process) attend(pid int) *wire.Exited {
 		}
 		a.listen(wait)
 		if !a.ended && !time.Now().Before(next) {
-			a.watch.look()
-			next = time.Now().Add(watchEvery)
+			wait := a.watch.look()
+			next = time.Now().Add(wait)
 		}
 	}
 	if a.pidfd >= 0 {

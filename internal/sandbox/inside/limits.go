@@ -12,8 +12,10 @@ const (
 	// budgetInodes bounds how many files everything writable may hold together; an inode takes kernel memory that no
 	// size bounds.
 	budgetInodes = 4 << 20
-	// watchEvery is how often process 1 looks at what a step uses.
+	// watchEvery is how often process 1 looks at what a step uses when it uses more than half of what it may;
+	// watchCalm is how often when it uses less: a look costs half a millisecond and more, the more processes there are.
 	watchEvery = 100 * time.Millisecond
+	watchCalm  = 500 * time.Millisecond
 	// cpuGrace is how long a step that used up its processor time may take to end after SIGTERM.
 	cpuGrace = 2 * time.Second
 	// killEvery is how often what is left of a step is killed again until nothing is.

@@ -43,13 +43,13 @@ func (w *watch) add(u *unix.Rusage) {
 	w.maxRSS = max(w.maxRSS, u.Maxrss<<10)
 }
 
-// look adds up what is running and ends the step when that is too much.
-func (w *watch) look() {
+// look adds up what is running, ends the step when that is too much, and says how long to wait before the next look.
+func (w *watch) look() time.Duration {
 	if w.limit != "" {
 		if time.Now().After(w.killAt) {
 			killAll(unix.SIGKILL)
 		}
-		return
+		return watchEvery
 	}
 	cpu, memory, processes := w.running()
 	cpu += w.cpu
@@ -64,8 +64,14 @@ func (w *watch) look() {
 		w.limit = limitCPU
 		w.killAt = time.Now().Add(cpuGrace)
 		killAll(unix.SIGTERM)
+	case far(int64(processes), int64(l.Processes)) && far(memory, l.Memory) && far(int64(cpu), l.CPU):
+		return watchCalm
 	}
+	return watchEvery
 }
+
+// far tells whether less than half of a limit is used; 0 is no limit.
+func far(used, limit int64) bool { return limit == 0 || used < limit/2 }
 
 // running adds up processor time and anonymous memory of every process but process 1.
 func (w *watch) running() (cpu time.Duration, memory int64, processes int) {
