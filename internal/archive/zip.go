@@ -5,6 +5,7 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
+	"sync"
 
 	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/zstd"
@@ -146,8 +147,11 @@ func openPacked(ra io.ReaderAt, p *Packed, size int64, m *Meter) (io.ReadCloser,
 		b.r = in
 	case zipDeflate:
 		b.in = bufio.NewReaderSize(in, int(min(p.Size+16, 64<<10)))
-		f := flate.NewReader(b.in)
-		b.r, b.close = f, f.Close
+		f := inflaters.Get().(io.ReadCloser)
+		if err := f.(flate.Resetter).Reset(b.in, nil); err != nil {
+			return nil, m.broken("zip", err)
+		}
+		b.r, b.close = f, func() error { inflaters.Put(f); return nil }
 	case zipZstd:
 		d, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(MaxWindow))
 		if err != nil {
@@ -159,6 +163,9 @@ func openPacked(ra io.ReaderAt, p *Packed, size int64, m *Meter) (io.ReadCloser,
 	}
 	return b, nil
 }
+
+// inflaters are used again: a module of thousands of small files would need as many windows of 32 KiB and tables.
+var inflaters = sync.Pool{New: func() any { return flate.NewReader(nil) }}
 
 // packedReader expands one member and holds it to its directory record.
 type packedReader struct {

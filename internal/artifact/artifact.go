@@ -58,10 +58,11 @@ type Artifact struct {
 	Root    *Member
 	Hostile []Problem // what could not be listed, in the order in which it was met
 
-	dir   string
-	snap  *os.File
-	spool *spool
-	mu    sync.Mutex // guards spool and the location of packed members
+	dir    string
+	snap   *os.File
+	spool  *spool
+	mu     sync.Mutex // guards spool, buffer and the location of packed members
+	buffer []byte
 }
 
 // A Member is one file, directory or link of what was shipped, and a container when it has Members.

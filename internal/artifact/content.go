@@ -31,21 +31,47 @@ func (a *Artifact) Content(m *Member) (Content, error) {
 	return section{io.NewSectionReader(m.at.file, m.at.offset, m.Size)}, nil
 }
 
+// Head returns the first n bytes of a file's content, fewer if it has fewer, without expanding the rest of it.
+func (a *Artifact) Head(m *Member, n int64) ([]byte, error) {
+	head := make([]byte, min(n, m.Size))
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if m.at.packed == nil {
+		c := io.NewSectionReader(m.at.file, m.at.offset, m.Size)
+		_, err := io.ReadFull(c, head)
+		return head, err
+	}
+	r, err := a.openPacked(m)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	_, err = io.ReadFull(r, head)
+	return head, err
+}
+
+// openPacked opens a compressed zip member. The directory listing metered and checked this content already; it is held to
+// its sizes once more.
+func (a *Artifact) openPacked(m *Member) (io.ReadCloser, error) {
+	e := m.at.packed
+	return archive.OpenPacked(m.at.file, e, archive.NewMeter(m.Path, max(e.Packed.Size, 1), archive.Limits{}))
+}
+
 // unpackOnce expands a compressed zip member into the spool.
 func (a *Artifact) unpackOnce(m *Member) error {
 	if m.at.packed == nil {
 		return nil
 	}
-	e := m.at.packed
-	// The directory listing metered and checked this content already; it is held to its sizes once more.
-	meter := archive.NewMeter(m.Path, max(e.Packed.Size, 1), archive.Limits{})
-	r, err := archive.OpenPacked(m.at.file, e, meter)
+	r, err := a.openPacked(m)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
 	start := a.spool.end
-	if _, err := io.CopyBuffer(struct{ io.Writer }{a.spool}, r, make([]byte, copyBuffer)); err != nil {
+	if a.buffer == nil {
+		a.buffer = make([]byte, copyBuffer)
+	}
+	if _, err := io.CopyBuffer(struct{ io.Writer }{a.spool}, r, a.buffer); err != nil {
 		if a.spool.err != nil {
 			return a.spool.err
 		}

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -90,55 +92,107 @@ func (m *manifest) verify(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	defer root.Close()
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0) + 1)
-	found := 0
-	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err != nil {
-			return err
-		}
-		if d.IsDir() {
-			return verifyFolder(d, name)
-		}
-		want, ok := m.files[name]
-		if !ok || !d.Type().IsRegular() {
-			return fmt.Errorf("%q does not belong there", name)
-		}
-		found++
-		group.Go(func() error { return verifyFile(root, name, want) })
-		return nil
-	})
+	c := &checking{manifest: m, dir: dir, group: group}
+	err = c.folder(ctx, root, ".")
 	if e := group.Wait(); e != nil {
 		return e
 	}
 	if err != nil {
 		return err
 	}
-	if found != len(m.files) {
+	if found := int(c.found.Load()); found != len(m.files) {
 		return fmt.Errorf("%d files are missing", len(m.files)-found)
 	}
 	return nil
 }
 
-func verifyFolder(d fs.DirEntry, name string) error {
-	st, err := d.Info()
+// checking is one verification under way. A folder is the unit of work: each is opened once, from its parent, and its
+// files from it by their bare names, so that no path is walked twice and none leads elsewhere in between.
+type checking struct {
+	manifest *manifest
+	dir      string
+	group    *errgroup.Group
+	found    atomic.Int64
+}
+
+// folder looks at one folder and everything below it. It closes root when its files are done.
+func (c *checking) folder(ctx context.Context, root *os.Root, name string) error {
+	files, err := c.below(ctx, root, name)
 	if err != nil {
+		root.Close()
 		return err
 	}
+	c.group.Go(func() error {
+		defer root.Close()
+		return c.files(ctx, root, name, files)
+	})
+	return nil
+}
+
+// below returns the names of a folder's files after the folders in it were looked at.
+func (c *checking) below(ctx context.Context, root *os.Root, name string) ([]string, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	st, err := root.Stat(".")
+	if err != nil {
+		return nil, err
+	}
 	if st.Mode() != fs.ModeDir|0o555 && runtime.GOOS != "windows" {
-		return fmt.Errorf("folder %q has mode %v", name, st.Mode())
+		return nil, fmt.Errorf("folder %q has mode %v", name, st.Mode())
+	}
+	entries, err := os.ReadDir(filepath.Join(c.dir, name)) // not through root: that looks at every entry once more
+	if err != nil {
+		return nil, err
+	}
+	var files []string
+	for _, e := range entries {
+		if e.Type().IsRegular() {
+			files = append(files, e.Name())
+			continue
+		}
+		if !e.IsDir() { // never opened: a FIFO would wait, a device might act
+			return nil, fmt.Errorf("%q does not belong there", path.Join(name, e.Name()))
+		}
+		child, err := root.OpenRoot(e.Name())
+		if err != nil {
+			return nil, err
+		}
+		if err := c.folder(ctx, child, path.Join(name, e.Name())); err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
+}
+
+func (c *checking) files(ctx context.Context, root *os.Root, folder string, names []string) error {
+	h := sha256.New()
+	buffer := copyBuffers.Get().(*[]byte)
+	defer copyBuffers.Put(buffer)
+	for _, base := range names {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		name := path.Join(folder, base)
+		want, ok := c.manifest.files[name]
+		if !ok {
+			return fmt.Errorf("%q does not belong there", name)
+		}
+		h.Reset()
+		if err := verifyFile(root, base, name, h, *buffer, want); err != nil {
+			return err
+		}
+		c.found.Add(1)
 	}
 	return nil
 }
 
 var copyBuffers = sync.Pool{New: func() any { b := make([]byte, 128<<10); return &b }}
 
-func verifyFile(root *os.Root, name, want string) error {
-	f, err := root.Open(name)
+func verifyFile(root *os.Root, base, name string, h hash.Hash, buffer []byte, want string) error {
+	f, err := root.Open(base)
 	if err != nil {
 		return err
 	}
@@ -150,13 +204,11 @@ func verifyFile(root *os.Root, name, want string) error {
 	if st.Mode() != modeOf(name) && runtime.GOOS != "windows" {
 		return fmt.Errorf("%q has mode %v, want %v", name, st.Mode(), modeOf(name))
 	}
-	h := sha256.New()
-	buf := copyBuffers.Get().(*[]byte)
-	defer copyBuffers.Put(buf)
-	if _, err := io.CopyBuffer(h, struct{ io.Reader }{f}, *buf); err != nil {
+	if _, err := io.CopyBuffer(h, struct{ io.Reader }{f}, buffer); err != nil {
 		return err
 	}
-	if got := hex.EncodeToString(h.Sum(nil)); got != want {
+	var sum [sha256.Size]byte
+	if got := hex.EncodeToString(h.Sum(sum[:0])); got != want {
 		return fmt.Errorf("%q has the hash %s, want %s", name, got, want)
 	}
 	return nil

@@ -160,24 +160,36 @@ func lookup(f found, indexes []*Index) (Copy, bool) {
 // found is one file in an input or output.
 type found struct {
 	m       *artifact.Member
-	content Content
+	in      *artifact.Artifact // that it is a member of
 	code    []code.Digest
 	archive bool // an expanded stream, which is not kept as a file of its own; it has no content here
 }
 
-func newFound(m *artifact.Member, c Content) found {
-	f := found{m: m, content: c}
-	if m.Executable() && m.Format != "script" {
-		f.code = code.Digests(c, m.Size)
+// newFound reads the content of executables only: whatever else is a member has its digest already.
+func newFound(a *artifact.Artifact, m *artifact.Member) (found, error) {
+	f := found{m: m, in: a}
+	if !m.Executable() || m.Format == "script" {
+		return f, nil
 	}
-	return f
+	c, err := a.Content(m)
+	if err != nil {
+		return f, err
+	}
+	defer c.Close()
+	f.code = code.Digests(c, m.Size)
+	return f, nil
 }
 
 func (f found) class() (artifact.Class, error) {
 	if f.archive {
 		return artifact.Archive, nil
 	}
-	return artifact.Classify(f.content, f.m.Size)
+	c, err := f.in.Content(f.m)
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	return artifact.Classify(c, f.m.Size)
 }
 
 func (f found) keys() []string {
@@ -216,15 +228,14 @@ func eachFile(ctx context.Context, name string, c Content, opt CopyOptions, each
 		if m.Type != artifact.File {
 			return nil
 		}
-		content, err := a.Content(m)
+		f, err := newFound(a, m)
 		if err != nil {
 			return err
 		}
-		defer content.Close()
-		if err := each(newFound(m, content)); err != nil {
+		if err := each(f); err != nil {
 			return err
 		}
-		return decoded(ctx, m, content, opt, each)
+		return decoded(ctx, a, m, opt, each)
 	})
 }
 

@@ -15,18 +15,23 @@ import (
 
 // decoded hands on what a file that is base64 or hexadecimal as a whole decodes to. Lines of PEM around it are left
 // out. Anything that does not decode to its end is no such file.
-func decoded(ctx context.Context, m *artifact.Member, c Content, opt CopyOptions, each func(found) error) error {
+func decoded(ctx context.Context, in *artifact.Artifact, m *artifact.Member, opt CopyOptions, each func(found) error) error {
 	if m.Size < minTextBlob || m.Size > maxTextBlob || m.Format != "" {
 		return nil
 	}
-	head := make([]byte, min(m.Size, textBlobHead))
-	if n, err := c.ReadAt(head, 0); n < len(head) {
+	head, err := in.Head(m, textBlobHead)
+	if err != nil {
 		return err
 	}
 	kind := alphabet(head)
 	if kind == "" {
 		return nil
 	}
+	c, err := in.Content(m)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
 	f, err := os.CreateTemp(opt.Dir, "decoded-*")
 	if err != nil {
 		return fault.Inconclusivef(fault.Quote(opt.Dir), "no space writing: %w", err)
@@ -53,12 +58,10 @@ func decoded(ctx context.Context, m *artifact.Member, c Content, opt CopyOptions
 		if inner.Type != artifact.File {
 			return nil
 		}
-		content, err := a.Content(inner)
+		x, err := newFound(a, inner)
 		if err != nil {
 			return err
 		}
-		defer content.Close()
-		x := newFound(inner, content)
 		moved := *inner
 		moved.Path = join(join(m.Path, kind), inner.Path)
 		x.m = &moved
