@@ -128,7 +128,7 @@ func summary() *evidence.Summary {
 		Policy: evidence.PolicyReference{URI: "policy.toml", Digest: map[string]string{"sha256": strings.Repeat("d", 64)}},
 		Inputs: []evidence.InputStatement{{URI: "tool.sigstore.json", Digest: map[string]string{"sha256": strings.Repeat("e", 64)}}},
 		Result: evidence.SummaryPassed, Levels: []string{evidence.LevelUnevaluated, evidence.LevelReproduced}, Version: evidence.SLSAVersion,
-		Rebuild: &evidence.Rebuild{Match: "identical", Repository: toolRepo, Commit: toolCommit, Tree: strings.Repeat("1", 64), Recipe: strings.Repeat("2", 64), Builder: strings.Repeat("3", 64), Runs: 2}}
+		Rebuild: &evidence.Rebuild{Match: "identical", Repository: toolRepo, Commit: toolCommit, Tree: strings.Repeat("1", 64), Recipe: strings.Repeat("2", 64), Builder: strings.Repeat("3", 64), Runs: 2, Expires: evidencetest.At.AddDate(1, 0, 0)}}
 }
 
 func TestSummaryRoundTrip(t *testing.T) {
@@ -155,7 +155,7 @@ func TestSummaryRoundTrip(t *testing.T) {
 		"a level of SLSA": func(s *evidence.Summary) { s.Levels = []string{"SLSA_BUILD_LEVEL_3"} }, "no result": func(s *evidence.Summary) { s.Result = "" },
 		"inconclusive": func(s *evidence.Summary) { s.Result = "INCONCLUSIVE" }, "no time": func(s *evidence.Summary) { s.Time = time.Time{} },
 		"passed and different": func(s *evidence.Summary) { s.Rebuild.Match = "different" }, "one run": func(s *evidence.Summary) { s.Rebuild.Runs = 1 },
-		"no commit": func(s *evidence.Summary) { s.Rebuild.Commit = "" }, "no resource": func(s *evidence.Summary) { s.Resource = "" },
+		"no commit": func(s *evidence.Summary) { s.Rebuild.Commit = "" }, "expired at once": func(s *evidence.Summary) { s.Rebuild.Expires = s.Time }, "no resource": func(s *evidence.Summary) { s.Resource = "" },
 	} {
 		s := summary()
 		change(s)

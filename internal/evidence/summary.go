@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -60,6 +61,21 @@ type Rebuild struct {
 	Recipe     string `json:"recipeSha256"`
 	Builder    string `json:"builderSha256"`
 	Runs       int64  `json:"runs"`
+	// Expires is when the verifier stops standing behind the summary; the zero time is never.
+	Expires time.Time `json:"-"`
+}
+
+// MarshalJSON writes the members in the form in which they are signed.
+func (r Rebuild) MarshalJSON() ([]byte, error) {
+	type plain Rebuild
+	out := struct {
+		plain
+		Expires string `json:"expires,omitempty"`
+	}{plain: plain(r)}
+	if !r.Expires.IsZero() {
+		out.Expires = Timestamp(r.Expires)
+	}
+	return json.Marshal(out)
 }
 
 // check refuses a summary that says nothing or contradicts itself.
@@ -82,6 +98,9 @@ func (s *Summary) check() error {
 		}
 		if err := checkDigest("gitCommit", r.Commit); err != nil {
 			return in("commit", err)
+		}
+		if !r.Expires.IsZero() && !r.Expires.After(s.Time) {
+			return errors.New("expires before it was verified")
 		}
 		if s.Result == SummaryPassed && (r.Match == "different" || r.Match == "") || r.Runs < 2 {
 			return errors.New("glassbuild_rebuild contradicts the result")
@@ -142,11 +161,12 @@ func (r *reader) rebuild(v strictjson.Value) *Rebuild {
 		return nil
 	}
 	const name = "glassbuild_rebuild"
-	o := r.object(v, name, "match", "repository", "commit", "treeSha256", "recipeSha256", "builderSha256", "runs")
+	o := r.object(v, name, "match", "repository", "commit", "treeSha256", "recipeSha256", "builderSha256", "runs", "expires")
 	runs, err := optionalInt(o.Get("runs"))
 	r.keep(name, err)
 	return &Rebuild{Match: r.text(o.Get("match"), name), Repository: r.text(o.Get("repository"), name), Commit: r.text(o.Get("commit"), name),
-		Tree: r.text(o.Get("treeSha256"), name), Recipe: r.text(o.Get("recipeSha256"), name), Builder: r.text(o.Get("builderSha256"), name), Runs: runs}
+		Tree: r.text(o.Get("treeSha256"), name), Recipe: r.text(o.Get("recipeSha256"), name), Builder: r.text(o.Get("builderSha256"), name), Runs: runs,
+		Expires: r.time(o.Get("expires"), name+".expires")}
 }
 
 func (r *reader) digests(v strictjson.Value, name string) map[string]string {
