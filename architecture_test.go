@@ -19,12 +19,13 @@ const module = "github.com/glassbuild/glassbuild"
 // (fault, store, remote), which any may use. A sub-package may import what its parent may, and parent and sub-packages
 // may import each other.
 var table = map[string][]string{
-	"verify":             {"policy", "recipe", "source", "signature", "trust", "builder", "sandbox", "rebuild", "gomod", "artifact", "compare", "verdict", "evidence", "oci", "kit", "report"},
-	"attest":             {"policy", "recipe", "source", "signature", "trust", "builder", "sandbox", "rebuild", "artifact", "compare", "verdict", "evidence", "oci"},
+	"verify":             {"policy", "recipe", "source", "signature", "trust", "builder", "sandbox", "rebuild", "gomod", "artifact", "compare", "verdict", "findings", "evidence", "oci", "kit", "report"},
+	"attest":             {"policy", "recipe", "source", "signature", "trust", "builder", "sandbox", "rebuild", "gomod", "artifact", "compare", "verdict", "findings", "evidence", "oci"},
 	"internal/verdict":   {"policy"},
 	"internal/policy":    {"trust", "tomlfile"},
 	"internal/trust":     {},
 	"internal/report":    {"verdict"},
+	"internal/findings":  {"source", "recipe", "builder", "rebuild", "artifact", "compare", "verdict"},
 	"internal/source":    {"signature", "trust"},
 	"internal/signature": {"trust"},
 	"internal/recipe":    {"tomlfile"},

@@ -10,7 +10,6 @@ import (
 	"github.com/glassbuild/glassbuild/internal/artifact"
 	"github.com/glassbuild/glassbuild/internal/compare"
 	"github.com/glassbuild/glassbuild/internal/fault"
-	"github.com/glassbuild/glassbuild/internal/rebuild"
 	"github.com/glassbuild/glassbuild/internal/recipe"
 	"github.com/glassbuild/glassbuild/internal/verdict"
 )
@@ -183,13 +182,13 @@ func (r *run) difference(ctx context.Context, l compare.Line, c claim, d *verdic
 		return err
 	}
 	defer shipped.Close()
-	first, err := openOutput(r.outcome.Runs[0], c.artifact.Output)
+	first, err := r.outcome.Runs[0].Open(c.artifact.Output)
 	if err != nil {
 		return err
 	}
 	defer first.Close()
 	if dis := r.outcome.Disagree; dis != nil {
-		second, err := openOutput(r.outcome.Runs[dis.Runs[1]-1], c.artifact.Output)
+		second, err := r.outcome.Runs[dis.Runs[1]-1].Open(c.artifact.Output)
 		if err != nil {
 			return err
 		}
@@ -233,23 +232,3 @@ func (r *run) explain(ctx context.Context, m *artifact.Member, shipped, rebuilt 
 
 // maxExplained bounds the lines of one explanation in a verdict; glassbuild diff has all of it.
 const maxExplained = 24
-
-type outputFile struct {
-	*os.File
-	size int64
-}
-
-func (o outputFile) Size() int64 { return o.size }
-
-func openOutput(run *rebuild.Result, name string) (outputFile, error) {
-	f, err := os.Open(run.Path(name))
-	if err != nil {
-		return outputFile{}, fault.Inconclusivef(fault.Quote(name), "%w", bare(err))
-	}
-	st, err := f.Stat()
-	if err != nil {
-		f.Close()
-		return outputFile{}, fault.Inconclusivef(fault.Quote(name), "%w", bare(err))
-	}
-	return outputFile{f, st.Size()}, nil
-}

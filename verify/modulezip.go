@@ -21,6 +21,7 @@ import (
 
 	"github.com/glassbuild/glassbuild/internal/artifact"
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/findings"
 	"github.com/glassbuild/glassbuild/internal/source"
 	"github.com/glassbuild/glassbuild/internal/verdict"
 )
@@ -91,7 +92,7 @@ func (r *run) packModule(ctx context.Context, mod module.Version) error {
 	if m.tree, err = r.commit.Export(ctx, m.treeDir); err != nil {
 		return err
 	}
-	if err := r.takeTree(m.tree, m.treeDir); err != nil {
+	if err := findings.Tree(r.facts.Source, m.tree, m.treeDir); err != nil {
 		return err
 	}
 	r.moduleRecipe(mod)

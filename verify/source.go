@@ -3,17 +3,16 @@ package verify
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/artifact"
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/findings"
+	"github.com/glassbuild/glassbuild/internal/rebuild"
 	"github.com/glassbuild/glassbuild/internal/recipe"
-	"github.com/glassbuild/glassbuild/internal/remote"
 	"github.com/glassbuild/glassbuild/internal/source"
 	"github.com/glassbuild/glassbuild/internal/verdict"
 )
@@ -93,7 +92,7 @@ func (r *run) openSource(ctx context.Context) error {
 		}
 		by = verdict.ByArtefact
 	}
-	r.req.Progress("opening %s", fault.Quote(displayName(where)))
+	r.req.Progress("opening %s", fault.Quote(source.DisplayName(where)))
 	c, err := source.Open(ctx, where, id, r.sourceOptions(recipe.Raw))
 	if err != nil {
 		return withCheck(err, verdict.CheckObjects)
@@ -101,7 +100,7 @@ func (r *run) openSource(ctx context.Context) error {
 	r.commit, r.where = c, where
 	f := c.Facts()
 	r.facts.Source = &verdict.Source{
-		Repository: displayName(where), Commit: f.ID, ChosenBy: by, GitTree: f.Tree, Time: f.Committer.When, Refs: f.Refs,
+		Repository: source.DisplayName(where), Commit: f.ID, ChosenBy: by, GitTree: f.Tree, Time: f.Committer.When, Refs: f.Refs,
 		Signature: r.judgeSignature(f.SignedPayload, f.Signature, f.Committer.When), Attributes: string(recipe.Raw),
 	}
 	for _, t := range f.Tags {
@@ -115,12 +114,7 @@ func (r *run) openSource(ctx context.Context) error {
 // sourceOptions say how the commit is opened. What is built needs its content, not pointers to it (row 34 of the bad-input
 // list); what is only looked at may lack it.
 func (r *run) sourceOptions(a recipe.Attributes) source.Options {
-	return source.Options{Need: r.need(), Remote: r.remote, CacheDir: r.store.Dir(), Attributes: exportModes[a], RequireContent: !r.lastTouched}
-}
-
-// exportModes translates what a recipe asks for.
-var exportModes = map[recipe.Attributes]source.AttributesMode{
-	recipe.Raw: source.AttributesRaw, recipe.Checkout: source.AttributesCheckout, recipe.Archive: source.AttributesArchive,
+	return source.Options{Need: r.need(), Remote: r.remote, CacheDir: r.store.Dir(), Attributes: rebuild.ExportMode(a), RequireContent: !r.lastTouched}
 }
 
 // exportAs opens the commit again with the export mode that the recipe asks for; the policy judges it (F12).
@@ -154,18 +148,6 @@ func (r *run) repository() (string, error) {
 		return ".", nil
 	}
 	return "", fault.Usagef("--repo", "no repository named, and the current folder is none").WithHint("--repo takes a folder, or an https or ssh URL")
-}
-
-// displayName is the repository as the verdict names it: a URL without credentials, a local folder by its last element,
-// so that the same inputs give the same verdict wherever they lie.
-func displayName(where string) string {
-	if strings.Contains(where, "://") {
-		return remote.Redact(where)
-	}
-	if abs, err := filepath.Abs(where); err == nil {
-		return filepath.Base(abs)
-	}
-	return filepath.Base(where)
 }
 
 // binaries lists what in the subject is a program; content stays open until close is called.
@@ -232,13 +214,8 @@ func (r *run) findRecipe(ctx context.Context) error {
 	}
 	in := recipe.Request{ReadFile: r.commit.ReadFile, Artefact: &inference}
 	if r.req.RecipeFile != "" {
-		in.Name = filepath.Base(r.req.RecipeFile)
-		if in.Data, err = readSmall(r.req.RecipeFile); err != nil {
-			return fault.Usagef(fault.Quote(r.req.RecipeFile), "cannot be read: %w", bare(err))
-		}
-		lock := strings.TrimSuffix(r.req.RecipeFile, ".toml") + ".lock"
-		if in.Lock, err = readSmall(lock); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fault.Usagef(fault.Quote(lock), "cannot be read: %w", bare(err))
+		if err := in.ReadOwn(r.req.RecipeFile); err != nil {
+			return err
 		}
 	}
 	res, err := recipe.Resolve(ctx, in)
@@ -270,16 +247,6 @@ func (r *run) inference() (recipe.Inference, func(), error) {
 	return in, done, nil
 }
 
-// readSmall reads a file of the auditor's; its parser refuses what is too long.
-func readSmall(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return readAtMost(f, recipe.MaxLockBytes+1)
-}
-
 func (r *run) allowedSettings() []string {
 	var list []string
 	for _, s := range r.policy.Rebuild.Settings {
@@ -291,17 +258,7 @@ func (r *run) allowedSettings() []string {
 // takeRecipe writes the recipe down as facts.
 func (r *run) takeRecipe(res *recipe.Resolved) {
 	r.recipe = res
-	f := &verdict.Recipe{SHA256: res.Recipe.Digest, ChosenBy: string(res.ChosenBy), Text: string(res.Recipe.TOML()), Dirty: res.Recipe.VCS.Dirty}
-	for _, l := range res.Lines {
-		f.Lines = append(f.Lines, verdict.Line{Text: l.Text, ChosenBy: string(l.ChosenBy), Why: l.Why})
-	}
-	if res.Lock != nil {
-		f.Lock = res.Lock.Digest()
-	}
-	if i := res.Inferred; i != nil {
-		f.Unknown, f.Refused, f.Contradictions = i.Unknown, i.Refused, i.Contradictions
-	}
-	r.facts.Recipe = f
+	r.facts.Recipe = findings.Recipe(res)
 	r.facts.Source.Attributes = string(res.Recipe.Source.Attributes)
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/findings"
 	"github.com/glassbuild/glassbuild/internal/policy"
 	"github.com/glassbuild/glassbuild/internal/source"
 	"github.com/glassbuild/glassbuild/internal/verdict"
@@ -44,7 +45,7 @@ func kindsOf(c source.Change) []int {
 		case "build scripts":
 			ok = ok || strings.HasPrefix(c.Path, ".github/")
 		case "dependencies":
-			ok = ok || vendoredPath(c.Path) || c.Old.Mode == gitSubmodule || c.New.Mode == gitSubmodule
+			ok = ok || findings.VendoredPath(c.Path) || c.Old.Mode == gitSubmodule || c.New.Mode == gitSubmodule
 		}
 		if ok {
 			list = append(list, i)

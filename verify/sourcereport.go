@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/findings"
 	"github.com/glassbuild/glassbuild/internal/verdict"
 )
 
@@ -79,7 +80,7 @@ func (r *run) inspect(ctx context.Context, rep *SourceReport) error {
 	if err != nil {
 		return withCheck(err, verdict.CheckTree)
 	}
-	if err := r.takeTree(tree, filepath.Join(dir, "tree")); err != nil {
+	if err := findings.Tree(r.facts.Source, tree, filepath.Join(dir, "tree")); err != nil {
 		return err
 	}
 	r.findLastTouched(ctx, rep)

@@ -19,6 +19,7 @@ import (
 
 	"github.com/glassbuild/glassbuild/internal/artifact"
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/gomod"
 	"github.com/glassbuild/glassbuild/internal/policy"
 	"github.com/glassbuild/glassbuild/internal/rebuild"
 	"github.com/glassbuild/glassbuild/internal/recipe"
@@ -174,7 +175,7 @@ func (r *run) open(ctx context.Context) error {
 	if r.store, err = store.Open(dir); err != nil {
 		return err
 	}
-	if r.remote, err = newRemote(r.req.Offline); err != nil {
+	if r.remote, err = gomod.NewRemote(r.req.Offline); err != nil {
 		return err
 	}
 	r.dir, err = r.store.NewRun()

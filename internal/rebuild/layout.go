@@ -12,6 +12,7 @@ import (
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/recipe"
 	"github.com/glassbuild/glassbuild/internal/sandbox"
+	"github.com/glassbuild/glassbuild/internal/source"
 )
 
 // Places inside the sandbox that the recipe package does not name.
@@ -137,4 +138,15 @@ func title(kind string, i int, s recipe.Step) string {
 		text = string(r[:59]) + "…"
 	}
 	return fmt.Sprintf("%s %d: %s", kind, i+1, fault.Quote(text)) // the vendor's words: a line feed would begin a line of the report
+}
+
+// ExportMode translates what a recipe asks for.
+func ExportMode(a recipe.Attributes) source.AttributesMode {
+	switch a {
+	case recipe.Checkout:
+		return source.AttributesCheckout
+	case recipe.Archive:
+		return source.AttributesArchive
+	}
+	return source.AttributesRaw
 }

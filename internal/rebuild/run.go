@@ -29,6 +29,33 @@ type Result struct {
 // Path returns the host path of an output.
 func (r *Result) Path(output string) string { return filepath.Join(r.Dir, filepath.FromSlash(output)) }
 
+// OutputFile is an output that is open for reading.
+type OutputFile struct {
+	*os.File
+	size int64
+}
+
+// Size returns the number of bytes.
+func (o OutputFile) Size() int64 { return o.size }
+
+// Open opens an output.
+func (r *Result) Open(output string) (OutputFile, error) {
+	f, err := os.Open(r.Path(output))
+	if err == nil {
+		st, serr := f.Stat()
+		if serr == nil {
+			return OutputFile{f, st.Size()}, nil
+		}
+		f.Close()
+		err = serr
+	}
+	var p *os.PathError
+	if errors.As(err, &p) {
+		err = p.Err
+	}
+	return OutputFile{}, fault.Inconclusivef(fault.Quote(output), "%w", err)
+}
+
 // runOnce builds once, from scratch.
 func (o *Outcome) runOnce(ctx context.Context, req Request, n int) (*Result, error) {
 	v := variation(n)

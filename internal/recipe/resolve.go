@@ -3,7 +3,11 @@ package recipe
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/tomlfile"
@@ -27,6 +31,37 @@ type Request struct {
 	Lock     []byte                                         // the lock beside it; nil for none
 	ReadFile func(path string, limit int64) ([]byte, error) // reads a file of the commit; a missing one is fs.ErrNotExist
 	Artefact *Inference                                     // the shipped binaries; nil when there are none
+}
+
+// ReadOwn reads a recipe of the auditor's own and, where there is one, the lock beside it.
+func (in *Request) ReadOwn(path string) error {
+	var err error
+	if in.Data, err = readSmall(path); err != nil {
+		return fault.Usagef(fault.Quote(path), "cannot be read: %w", err)
+	}
+	in.Name = filepath.Base(path)
+	lock := strings.TrimSuffix(path, ".toml") + ".lock"
+	if in.Lock, err = readSmall(lock); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fault.Usagef(fault.Quote(lock), "cannot be read: %w", err)
+	}
+	return nil
+}
+
+// readSmall reads a file; its parser refuses what is too long.
+func readSmall(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err == nil {
+		defer f.Close()
+		var data []byte
+		if data, err = io.ReadAll(io.LimitReader(f, MaxLockBytes+1)); err == nil {
+			return data, nil
+		}
+	}
+	var p *os.PathError
+	if errors.As(err, &p) {
+		err = p.Err
+	}
+	return nil, err
 }
 
 // Resolved is a recipe and where it comes from.

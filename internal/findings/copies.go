@@ -1,8 +1,9 @@
-package verify
+package findings
 
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io/fs"
 	"iter"
 	"os"
@@ -14,43 +15,60 @@ import (
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/rebuild"
 	"github.com/glassbuild/glassbuild/internal/rebuild/fetchproxy"
+	"github.com/glassbuild/glassbuild/internal/store"
 	"github.com/glassbuild/glassbuild/internal/verdict"
 )
 
-// copies holds every output against everything that the build was given (F6).
-func (r *run) copies(ctx context.Context) error {
-	r.req.Progress("looking for copies among the inputs")
-	dir, err := r.dir.Dir("copies")
+// Copies holds every output against everything that the build was given (F6). It takes scratch folders from dir.
+func Copies(ctx context.Context, o *rebuild.Outcome, st *store.Store, dir *store.Run) ([]verdict.Copy, error) {
+	scratch, err := dir.Dir("copies")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	opt := compare.CopyOptions{Dir: dir}
-	indexes, err := r.indexes(ctx, opt)
+	s := &search{outcome: o, store: st, opt: compare.CopyOptions{Dir: scratch}}
+	list, err := s.copies(ctx)
+	var f *fault.Error
+	if errors.As(err, &f) && f.Check == "" {
+		f.Check = verdict.CheckCopied
+	}
+	return list, err
+}
+
+// search is one look for copies.
+type search struct {
+	outcome *rebuild.Outcome
+	store   *store.Store
+	opt     compare.CopyOptions
+}
+
+func (s *search) copies(ctx context.Context) ([]verdict.Copy, error) {
+	indexes, err := s.indexes(ctx)
 	if err != nil {
-		return withCheck(err, verdict.CheckCopied)
+		return nil, err
 	}
+	first := s.outcome.Runs[0]
 	var outputs []compare.Output
-	for _, out := range r.outcome.Runs[0].Outputs {
-		f, err := openOutput(r.outcome.Runs[0], out.Path)
+	for _, out := range first.Outputs {
+		f, err := first.Open(out.Path)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		defer f.Close()
 		outputs = append(outputs, compare.Output{Name: out.Path, Content: f})
 	}
-	list, err := compare.Copied(ctx, outputs, indexes, opt)
+	list, err := compare.Copied(ctx, outputs, indexes, s.opt)
 	if err != nil {
-		return withCheck(err, verdict.CheckCopied)
+		return nil, err
 	}
+	var found []verdict.Copy
 	for _, c := range list {
 		if !counts(c) {
 			continue
 		}
 		p := c.Places[0]
-		r.facts.Rebuild.Copies = append(r.facts.Rebuild.Copies, verdict.Copy{Output: c.Output, Member: c.Member, SHA256: c.SHA256, Input: join(p.Input, p.Member), Origin: string(p.Origin), How: string(c.How)})
+		found = append(found, verdict.Copy{Output: c.Output, Member: c.Member, SHA256: c.SHA256, Input: join(p.Input, p.Member), Origin: string(p.Origin), How: string(c.How)})
 	}
-	r.facts.Rebuild.CopyCheck = true
-	return nil
+	return found, nil
 }
 
 // counts tells whether a copy is one that had to be built. A picture inside an archive that a build packs is meant to be
@@ -68,23 +86,23 @@ func join(a, b string) string {
 
 // indexes are of the source tree, of what was fetched, and of every pinned layer of the builder. A layer that is not
 // pinned has no voucher either, so that nothing can pass with it.
-func (r *run) indexes(ctx context.Context, opt compare.CopyOptions) ([]*compare.Index, error) {
-	x, err := compare.IndexInputs(ctx, folder(r.outcome.TreeDir, "", compare.FromSource), opt)
+func (s *search) indexes(ctx context.Context) ([]*compare.Index, error) {
+	x, err := compare.IndexInputs(ctx, folder(s.outcome.TreeDir, "", compare.FromSource), s.opt)
 	if err != nil {
 		return nil, err
 	}
 	list := []*compare.Index{x}
-	if c := r.outcome.Inputs.Closure; c != nil {
-		if x, err = compare.IndexInputs(ctx, r.fetched(c), opt); err != nil {
+	if c := s.outcome.Inputs.Closure; c != nil {
+		if x, err = compare.IndexInputs(ctx, s.fetched(c), s.opt); err != nil {
 			return nil, err
 		}
 		list = append(list, x)
 	}
-	for _, l := range r.outcome.Builder.Layers {
+	for _, l := range s.outcome.Builder.Layers {
 		if l.Digest == "" {
 			continue
 		}
-		if x, err = r.layerIndex(ctx, l, opt); err != nil {
+		if x, err = s.layerIndex(ctx, l); err != nil {
 			return nil, err
 		}
 		list = append(list, x)
@@ -93,20 +111,20 @@ func (r *run) indexes(ctx context.Context, opt compare.CopyOptions) ([]*compare.
 }
 
 // layerIndex indexes a layer once: thousands of files that never change under their digest.
-func (r *run) layerIndex(ctx context.Context, l builder.Layer, opt compare.CopyOptions) (*compare.Index, error) {
+func (s *search) layerIndex(ctx context.Context, l builder.Layer) (*compare.Index, error) {
 	tool, err := rebuild.ToolDigest()
 	if err != nil {
 		return nil, err
 	}
 	const kind = "layer-index"
 	key := tool + "\n" + l.Name + " " + l.Version + "\n" + l.Digest
-	if data, ok := r.store.Result(kind, key); ok {
+	if data, ok := s.store.Result(kind, key); ok {
 		x := &compare.Index{}
 		if json.Unmarshal(data, x) == nil && len(x.Places) > 0 {
 			return x, nil
 		}
 	}
-	x, err := compare.IndexInputs(ctx, folder(l.Dir, l.Name, compare.FromBuilder), opt)
+	x, err := compare.IndexInputs(ctx, folder(l.Dir, l.Name, compare.FromBuilder), s.opt)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +132,7 @@ func (r *run) layerIndex(ctx context.Context, l builder.Layer, opt compare.CopyO
 	if err != nil {
 		return nil, err
 	}
-	return x, r.store.PutResult(kind, key, data)
+	return x, s.store.PutResult(kind, key, data)
 }
 
 // folder yields every plain file below dir.
@@ -146,15 +164,15 @@ func folder(dir, name string, origin compare.Origin) iter.Seq2[compare.Input, er
 	}
 }
 
-func (r *run) fetched(c *fetchproxy.Closure) iter.Seq2[compare.Input, error] {
+func (s *search) fetched(c *fetchproxy.Closure) iter.Seq2[compare.Input, error] {
 	return func(yield func(compare.Input, error) bool) {
 		for _, e := range c.Entries {
-			blob, err := r.store.OpenBlob(e.SHA256)
+			blob, err := s.store.OpenBlob(e.SHA256)
 			if err != nil {
 				yield(compare.Input{}, err)
 				return
 			}
-			ok := yield(compare.Input{Name: e.Path, Origin: compare.FromFetch, Content: outputFile{blob, e.Size}}, nil)
+			ok := yield(compare.Input{Name: e.Path, Origin: compare.FromFetch, Content: content{blob, e.Size}}, nil)
 			blob.Close()
 			if !ok {
 				return
@@ -163,15 +181,33 @@ func (r *run) fetched(c *fetchproxy.Closure) iter.Seq2[compare.Input, error] {
 	}
 }
 
-func openSized(path string) (outputFile, error) {
+// content is an open file of a known size.
+type content struct {
+	*os.File
+	size int64
+}
+
+// Size returns the number of bytes.
+func (c content) Size() int64 { return c.size }
+
+func openSized(path string) (content, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return outputFile{}, err
+		return content{}, err
 	}
 	st, err := f.Stat()
 	if err != nil {
 		f.Close()
-		return outputFile{}, err
+		return content{}, err
 	}
-	return outputFile{f, st.Size()}, nil
+	return content{f, st.Size()}, nil
+}
+
+// bare leaves the path out of an error that already names it.
+func bare(err error) error {
+	var p *os.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
 }
