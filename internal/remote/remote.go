@@ -102,7 +102,7 @@ func (c *Client) Requests() []Request {
 
 // Get returns the body of rawURL, at most limit bytes. A server that says "not there" (404, 410) is fs.ErrNotExist.
 func (c *Client) Get(ctx context.Context, rawURL string, limit int64) ([]byte, error) {
-	return retried(ctx, rawURL, func() ([]byte, error) { return c.getOnce(ctx, rawURL, limit) })
+	return c.Do(ctx, Call{URL: rawURL, Limit: limit})
 }
 
 // retried repeats what fails for a passing reason, a bounded number of times.
@@ -126,40 +126,10 @@ func retried[T any](ctx context.Context, rawURL string, once func() (T, error)) 
 	return zero, fault.Inconclusivef(Redact(rawURL), "unreachable after %d attempts: %w", maxAttempts, last)
 }
 
-func (c *Client) getOnce(ctx context.Context, rawURL string, limit int64) ([]byte, error) {
-	r, err := c.fetchOnce(ctx, rawURL, limit)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	return io.ReadAll(r)
-}
-
 // Fetch opens the body of rawURL for reading, at most limit bytes: reading beyond them is an error. Only the opening is
 // retried. A server that says "not there" (404, 410) is fs.ErrNotExist.
 func (c *Client) Fetch(ctx context.Context, rawURL string, limit int64) (io.ReadCloser, error) {
-	return retried(ctx, rawURL, func() (io.ReadCloser, error) { return c.fetchOnce(ctx, rawURL, limit) })
-}
-
-func (c *Client) fetchOnce(ctx context.Context, rawURL string, limit int64) (io.ReadCloser, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, rawURL, nil)
-	if err != nil {
-		return nil, fault.Usagef(Redact(rawURL), "unsupported URL")
-	}
-	resp, err := c.HTTP().Do(req)
-	if err != nil {
-		return nil, classify(rawURL, err)
-	}
-	if resp.StatusCode == http.StatusOK {
-		if resp.ContentLength > limit {
-			resp.Body.Close()
-			return nil, fault.Failf(Redact(rawURL), "exceeds limit: %d bytes announced, at most %d", resp.ContentLength, limit)
-		}
-		return &capped{ReadCloser: resp.Body, left: limit, name: Redact(rawURL), limit: limit}, nil
-	}
-	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorText))
-	resp.Body.Close()
-	return nil, &StatusError{URL: Redact(rawURL), Status: resp.StatusCode, Text: strings.TrimSpace(string(text))}
+	return retried(ctx, rawURL, func() (io.ReadCloser, error) { return c.once(ctx, Call{URL: rawURL, Limit: limit}) })
 }
 
 // StatusError is an answer other than 200.

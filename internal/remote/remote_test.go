@@ -155,3 +155,53 @@ func TestRedirectDropsCredentialsAndKeepsTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// The headers of a call are for the host that was named. Whether a redirect comes back there or goes on within the other one,
+// they are not sent again.
+func TestCallsKeepTheirHeadersToTheirHost(t *testing.T) {
+	t.Parallel()
+	var here, there atomic.Int32
+	var back string
+	other := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Token") != "" || r.Header.Get("Authorization") != "" {
+			there.Add(1)
+		}
+		switch r.URL.Path {
+		case "/first":
+			http.Redirect(w, r, "/second", http.StatusTemporaryRedirect)
+		case "/second":
+			http.Redirect(w, r, back+"/back", http.StatusTemporaryRedirect)
+		}
+	}))
+	t.Cleanup(other.Close)
+	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if r.Header.Get("X-Token") == "secret" {
+			here.Add(1)
+		}
+		if r.URL.Path == "/back" {
+			io.WriteString(w, r.Method+" "+string(body)+" "+r.Header.Get("X-Token")+r.Header.Get("Authorization"))
+			return
+		}
+		http.Redirect(w, r, strings.Replace(other.URL, "127.0.0.1", "localhost", 1)+"/first", http.StatusTemporaryRedirect)
+	}))
+	t.Cleanup(srv.Close)
+	back = srv.URL
+	netrc := filepath.Join(t.TempDir(), "netrc")
+	os.WriteFile(netrc, []byte("machine 127.0.0.1 login a password b\nmachine localhost login c password d\n"), 0o600)
+	tr := srv.Client().Transport.(*http.Transport).Clone()
+	tr.TLSClientConfig.InsecureSkipVerify = true
+	c := client(t, remote.Options{Transport: tr, Netrc: netrc})
+	call := remote.Call{URL: srv.URL + "/start", Header: http.Header{"X-Token": {"secret"}}, Body: []byte("{}"), Limit: 100, Anonymous: true}
+	b, err := c.Do(context.Background(), call)
+	if err != nil || string(b) != "POST {} " {
+		t.Fatalf("%q %v", b, err)
+	}
+	if here.Load() != 1 || there.Load() != 0 {
+		t.Fatalf("sent %d times to the host that was named, %d times to another", here.Load(), there.Load())
+	}
+	call.URL, call.Anonymous = srv.URL+"/back", false
+	if b, err := c.Do(context.Background(), call); err != nil || !strings.HasPrefix(string(b), "POST {} secretBasic ") {
+		t.Fatalf("%q %v", b, err)
+	}
+}

@@ -107,6 +107,8 @@ type export struct {
 	opened int // submodules
 	dirs   []string
 	count  int // entries of all parts
+
+	missing []largeFile // of the part that is being written
 }
 
 // writer puts files into a fresh directory. Regular files come first and links last, so that no path can lead through
@@ -192,6 +194,9 @@ func (x *export) writePart(ctx context.Context, p part) (*listing, error) {
 	}
 	x.tree.Files = append(x.tree.Files, entries...)
 	x.tree.Findings = append(x.tree.Findings, list.findings...)
+	if err := x.writeMissing(ctx, job); err != nil {
+		return nil, err
+	}
 	return list, nil
 }
 
@@ -265,16 +270,26 @@ func (x *export) writeBatch(job *partJob, r *gitobj.Reader, files []file, entrie
 			continue
 		}
 		out, err := x.content(job, f, data, &e)
+		if errors.Is(err, errLater) {
+			continue
+		}
+		if err == nil {
+			err = x.writeFile(f, out)
+		}
 		if err != nil {
 			return err
 		}
-		if x.bytes.Add(int64(len(out))) > maxExportBytes {
-			return tooMuch(f.path, "bytes in all files", maxExportBytes)
-		}
-		if err := x.w.file(f.path, out, f.mode == gitobj.ModeExecutable); err != nil {
-			return cannotWrite(f.path, err)
-		}
 		entries[i] = e
+	}
+	return nil
+}
+
+func (x *export) writeFile(f *file, data []byte) error {
+	if x.bytes.Add(int64(len(data))) > maxExportBytes {
+		return tooMuch(f.path, "bytes in all files", maxExportBytes)
+	}
+	if err := x.w.file(f.path, data, f.mode == gitobj.ModeExecutable); err != nil {
+		return cannotWrite(f.path, err)
 	}
 	return nil
 }

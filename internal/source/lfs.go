@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -47,34 +48,53 @@ func parsePointer(data []byte) (pointer, bool) {
 	return p, err == nil && len(raw) == sha256.Size && p.oid == strings.ToLower(p.oid) && p.size >= 0
 }
 
-// content reads a large file from the store that a local clone keeps. Its name is its digest, which is computed again.
-func (r *repository) content(p pointer, path string) ([]byte, error) {
+func (p pointer) path() string { return p.oid[:2] + "/" + p.oid[2:4] + "/" + p.oid }
+
+// kept reads a large file from the store that a local clone keeps.
+func (r *repository) kept(p pointer, path string) ([]byte, error) {
+	data, err := readLarge(r.root, "lfs/objects/"+p.path(), p, path)
+	var classified *fault.Error
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.As(err, &classified) {
+		return nil, r.inconclusive("%s: %v", fault.Quote(path), err)
+	}
+	return data, err
+}
+
+// readLarge reads a large file from a store on this machine, or fs.ErrNotExist. Its name is its digest, which is computed again.
+func readLarge(root *os.Root, name string, p pointer, path string) ([]byte, error) {
 	if p.size > maxLargeFile {
 		return nil, tooMuch(path, "large file", maxLargeFile)
 	}
-	name := "lfs/objects/" + p.oid[:2] + "/" + p.oid[2:4] + "/" + p.oid
-	f, err := r.root.OpenFile(name, os.O_RDONLY|nonBlocking, 0)
+	f, err := root.OpenFile(name, os.O_RDONLY|nonBlocking, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fs.ErrNotExist
 	}
 	if err != nil {
-		return nil, r.inconclusive("%s cannot be opened: %v", name, err)
+		return nil, fmt.Errorf("%s cannot be opened: %w", name, err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() {
-		return nil, r.inconclusive("%s is not a regular file", name)
+		return nil, fmt.Errorf("%s is not a regular file", name)
 	}
-	bad := fault.Failf("large file "+p.oid, "content hash differs (%s)", fault.Quote(path)).WithCheck(CheckObjects)
 	if info.Size() != p.size {
-		return nil, bad
+		return nil, p.differs(path)
 	}
 	data := make([]byte, p.size)
 	if _, err := io.ReadFull(f, data); err != nil {
-		return nil, bad
+		return nil, p.differs(path)
 	}
-	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != p.oid {
-		return nil, bad
+	return data, p.check(data, path)
+}
+
+// check demands that data is what the pointer names.
+func (p pointer) check(data []byte, path string) error {
+	if int64(len(data)) != p.size || hexSum(data) != p.oid {
+		return p.differs(path)
 	}
-	return data, nil
+	return nil
+}
+
+func (p pointer) differs(path string) error {
+	return fault.Failf("large file "+p.oid, "content hash differs (%s)", fault.Quote(path)).WithCheck(CheckObjects)
 }

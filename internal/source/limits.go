@@ -40,6 +40,12 @@ const (
 	maxMatchSteps     = 1 << 29 // characters that are compared with patterns, for a whole tree
 	maxPointerSize    = 1024    // of a git LFS pointer, by its specification
 	maxLargeFile      = 1 << 30 // the content behind one
+	maxLargeBatch     = 100     // large files that a server is asked for at once, as git-lfs does
+	maxLargeAnswer    = 8 << 20 // its answer
+	maxLargeHeaders   = 32      // headers that it gives along for one download
+	maxLargeHeader    = 8 << 10 // bytes of one of them
+	maxLargeAtOnce    = 4       // downloads under way
+	maxAuthorisation  = 64 << 10
 
 	maxGitmodules     = 1 << 20
 	maxSubmodules     = 1000 // in one export

@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/cgi"
 	"net/http/httptest"
@@ -378,5 +379,18 @@ func TestSubmodulesOfARemote(t *testing.T) {
 	sameTree(t, dir, super.dir)
 	if len(tree.Submodules) != 2 {
 		t.Errorf("submodules %v", tree.Submodules)
+	}
+}
+
+// dialInstead connects to another address than the one that is named.
+func dialInstead(dial func(context.Context, string, string) (net.Conn, error), from, to string) func(context.Context, string, string) (net.Conn, error) {
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if addr == from {
+			addr = to
+		}
+		return dial(ctx, network, addr)
 	}
 }

@@ -216,3 +216,35 @@ func TestFetchSHA256OverSSH(t *testing.T) {
 		}
 	}
 }
+
+// Over ssh the server says where large files are, and what to show there; nothing but that is shown.
+func TestLargeFilesOfAnSSHServer(t *testing.T) {
+	r, s, store, id := largeRepo(t, "", "one")
+	var arguments string
+	answer := `{"href":"` + s.URL + `/x/info/lfs","header":{"Authorization":"RemoteAuth abc"},"expires_in":60}`
+	addr, _ := sshLogin(t, sshAnswers{authorise: func(a string) string { arguments = a; return answer }})
+	opt := Options{Remote: s.client(t, remote.Options{Netrc: netrcFor(t, "127.0.0.1")}), CacheDir: t.TempDir(), RequireContent: true}
+	url := "ssh://git@" + addr + r.dir
+	dir, _, err := exportInto(t, open(t, url, id, opt))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := os.ReadFile(filepath.Join(dir, "f000.dat")); string(got) != "one" {
+		t.Errorf("content %q", got)
+	}
+	if arguments != "'"+r.dir+"' download" {
+		t.Errorf("asked for %q", arguments)
+	}
+	batches, requests := store.taken()
+	if len(batches) != 1 || batches[0] != "POST /x/info/lfs/objects/batch RemoteAuth abc 1" || len(requests) != 1 || !strings.HasSuffix(requests[0], "  t") {
+		t.Errorf("batches %q, requests %q", batches, requests)
+	}
+	for _, answer = range []string{"", "no JSON", `{"href":"ssh://x/y"}`, `{"href":"-x"}`, `{"header":{"a b":"c"}}`, strings.Repeat(" ", maxAuthorisation+1)} {
+		opt.CacheDir = t.TempDir()
+		_, _, err := exportInto(t, open(t, url, id, opt))
+		wantFault(t, err, fault.Inconclusive, "malformed answer of git-lfs-authenticate")
+	}
+	answer = `{}` // its own host, where nothing answers over https
+	_, _, err = exportInto(t, open(t, url, id, opt))
+	wantFault(t, err, fault.Inconclusive, "content not in git")
+}

@@ -6,8 +6,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-
-	"github.com/glassbuild/glassbuild/internal/fault"
 )
 
 // partJob is one part while it is written.
@@ -114,7 +112,7 @@ func (x *export) find(f Finding) {
 func (x *export) content(job *partJob, f *file, data []byte, e *Entry) ([]byte, error) {
 	out, steps, err := data, []string(nil), error(nil)
 	if p, ok := parsePointer(data); ok {
-		if out, steps, err = x.large(job, f, p, data); err != nil {
+		if out, steps, err = x.large(job, f, *e, p, data); err != nil {
 			return nil, err
 		}
 	}
@@ -126,32 +124,35 @@ func (x *export) content(job *partJob, f *file, data []byte, e *Entry) ([]byte, 
 	if len(steps) == 0 {
 		return data, nil
 	}
-	t := Transformed{Path: f.path, By: strings.Join(steps, ", "),
-		RawSize: e.Size, RawSHA256: e.SHA256, Size: int64(len(out)), SHA256: hexSum(out)}
+	x.transformed(e, strings.Join(steps, ", "), out)
+	return out, nil
+}
+
+// transformed notes that out is written in place of what is in git, and brings the entry in line.
+func (x *export) transformed(e *Entry, by string, out []byte) {
+	t := Transformed{Path: e.Path, By: by, RawSize: e.Size, RawSHA256: e.SHA256, Size: int64(len(out)), SHA256: hexSum(out)}
 	e.Size, e.SHA256 = t.Size, t.SHA256
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.tree.Transformed = append(x.tree.Transformed, t)
-	return out, nil
 }
 
-// large replaces a pointer, where the attributes say that it is one, by the content that it names.
-func (x *export) large(job *partJob, f *file, p pointer, data []byte) ([]byte, []string, error) {
+// large replaces a pointer, where the attributes say that it is one, by the content that it names. What is not on this
+// machine is asked for later, when all that is missing is known: errLater.
+func (x *export) large(job *partJob, f *file, e Entry, p pointer, data []byte) ([]byte, []string, error) {
 	attrs, err := job.attributes.of(relativeTo(job.base, f.path))
 	if err != nil || attrs["filter"] != "lfs" {
 		return data, nil, err
 	}
-	content, err := job.repo.content(p, f.path)
+	content, err := job.repo.kept(p, f.path)
 	if err == nil {
-		return content, []string{"lfs"}, nil
+		return content, []string{largeStep}, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, err
 	}
-	if x.commit.opt.RequireContent {
-		return nil, nil, fault.Inconclusivef(fault.Quote(f.path), "content not in git: large file %s of %d bytes", p.oid, p.size).
-			WithCheck(CheckTree).WithHint("git -C %s lfs fetch origin %s", fault.Quote(job.repo.where), x.commit.facts.ID)
-	}
-	x.find(Finding{PointerFile, f.path, "large file " + p.oid})
-	return data, nil, nil
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.missing = append(x.missing, largeFile{file: *f, entry: e, pointer: p, text: slices.Clone(data)})
+	return nil, nil, errLater
 }
