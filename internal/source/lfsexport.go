@@ -46,39 +46,47 @@ func (x *export) writeMissing(ctx context.Context, job *partJob) error {
 	return nil
 }
 
-// writeLarge asks for some files, and writes them as they come.
+// writeLarge asks for some files, and writes them as they come. What it complains of is the first that something is wrong
+// with, not the one that was noticed first.
 func (x *export) writeLarge(ctx context.Context, s *largeServer, batch []largeFile) error {
 	if err := s.ask(ctx, batch); err != nil {
 		return err
 	}
-	group, ctx := errgroup.WithContext(ctx)
+	failed := make([]error, len(batch))
+	var group errgroup.Group
 	group.SetLimit(maxLargeAtOnce)
-	for _, l := range batch {
+	for i, l := range batch {
 		group.Go(func() error {
-			content, err := s.content(ctx, l)
-			why, absent := errors.AsType[*absentError](err)
-			switch {
-			case absent && x.commit.opt.RequireContent:
-				return fault.Inconclusivef(fault.Quote(l.file.path), "content not in git: large file %s of %d bytes%s", l.pointer.oid, l.pointer.size, why.after()).
-					WithCheck(CheckTree).WithHint("git -C %s lfs fetch origin %s", fault.Quote(s.where), x.commit.facts.ID)
-			case absent:
-				x.find(Finding{PointerFile, l.file.path, "large file " + l.pointer.oid + why.after()})
-				content = l.text
-			case err != nil:
-				return err
-			default:
-				x.transformed(&l.entry, largeStep, content)
-			}
-			if err := x.writeFile(&l.file, content); err != nil {
-				return err
-			}
-			x.mu.Lock()
-			defer x.mu.Unlock()
-			x.tree.Files = append(x.tree.Files, l.entry)
+			failed[i] = x.writeOne(ctx, s, l)
 			return nil
 		})
 	}
-	return group.Wait()
+	group.Wait()
+	return cmp.Or(failed...)
+}
+
+func (x *export) writeOne(ctx context.Context, s *largeServer, l largeFile) error {
+	content, err := s.content(ctx, l)
+	why, absent := errors.AsType[*absentError](err)
+	switch {
+	case absent && x.commit.opt.RequireContent:
+		return fault.Inconclusivef(fault.Quote(l.file.path), "content not in git: large file %s of %d bytes%s", l.pointer.oid, l.pointer.size, why.after()).
+			WithCheck(CheckTree).WithHint("git -C %s lfs fetch origin %s", fault.Quote(s.where), x.commit.facts.ID)
+	case absent:
+		x.find(Finding{PointerFile, l.file.path, "large file " + l.pointer.oid + why.after()})
+		content = l.text
+	case err != nil:
+		return err
+	default:
+		x.transformed(&l.entry, largeStep, content)
+	}
+	if err := x.writeFile(&l.file, content); err != nil {
+		return err
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.tree.Files = append(x.tree.Files, l.entry)
+	return nil
 }
 
 // absentError says why a large file could not be had, as far as more is known than that it is not here.
