@@ -32,6 +32,7 @@ const (
 	CheckReproducible = "rebuild.reproducible"
 	CheckCopied       = "rebuild.copied"
 	CheckGit          = "rebuild.git"
+	CheckForgiven     = "rebuild.forgiven"
 	CheckMatch        = "rebuild.match"
 	checkComplete     = "run.complete"
 )
@@ -59,6 +60,7 @@ var catalogue = []entry{
 	{CheckReproducible, "independent runs agree byte for byte", rebuildReproducible},
 	{CheckCopied, "the outputs were built, not copied", unlessPacked(rebuildCopied, "a module zip holds the files of the commit as they are")},
 	{CheckGit, "git was asked only what is answered", rebuildGit},
+	{CheckForgiven, "what was forgiven was declared and allowed by name, and adds up", rebuildForgiven},
 	{CheckMatch, "what was shipped is what was rebuilt", rebuildMatch},
 	{checkComplete, "the run came to its end", runComplete},
 }
