@@ -1,6 +1,9 @@
 package evidence
 
-import "github.com/glassbuild/glassbuild/internal/evidence/strictjson"
+import (
+	"github.com/glassbuild/glassbuild/internal/evidence/strictjson"
+	"github.com/glassbuild/glassbuild/internal/trust/fulcio"
+)
 
 // Claim is something that a bundle says of itself. It is for printing under a banner that nothing was verified.
 type Claim struct {
@@ -20,8 +23,8 @@ func (b *Bundle) Claims() []Claim {
 		if c, err := describe(b.leaf); err == nil {
 			add("certificate.identity", c.Identity)
 			add("certificate.issuer", c.Issuer)
-			for _, number := range sortedExtensions {
-				add("certificate."+fulcioNames[number], c.Extensions[fulcioNames[number]])
+			for _, name := range fulcio.Names() {
+				add("certificate."+name, c.Extensions[name])
 			}
 		} else {
 			add("certificate", "unreadable: "+err.Error())
@@ -84,6 +87,3 @@ func statementClaims(payload []byte) []Claim {
 	}
 	return out
 }
-
-// sortedExtensions are the numbers of fulcioNames in their order.
-var sortedExtensions = []int{1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/glassbuild/glassbuild/internal/trust"
+	"github.com/glassbuild/glassbuild/internal/trust/fulcio"
 )
 
 // Authority is one certificate authority of a trusted root, and when its certificates count.
@@ -225,7 +226,7 @@ func (s *cmsSignature) chain(authorities []Authority, at time.Time) ([]*x509.Cer
 			between.AddCert(c)
 		}
 		leaf := *s.leaf
-		leaf.UnhandledCriticalExtensions = unhandled(s.leaf)
+		leaf.UnhandledCriticalExtensions = fulcio.Unhandled(s.leaf)
 		chains, failed := leaf.Verify(x509.VerifyOptions{
 			Roots: roots, Intermediates: between, CurrentTime: at,
 			KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning, x509.ExtKeyUsageEmailProtection},
