@@ -6,8 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
-	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -68,7 +66,7 @@ func Main() {
 	if unix.Gettid() != 1 {
 		os.Exit(ExitBroken)
 	}
-	if err := unix.CloseRange(wire.PassFD+1, ^uint(0), 0); err != nil {
+	if err := closeInherited(); err != nil {
 		os.Exit(ExitBroken)
 	}
 	unix.CloseOnExec(wire.ControlFD)
@@ -79,6 +77,30 @@ func Main() {
 		_ = writeAll(2, []byte(err.Error()+"\n"))
 		os.Exit(ExitBroken)
 	}
+}
+
+// pollerSearch is how far above the sandbox's own descriptors those of the Go runtime's poller are looked for.
+const pollerSearch = 16
+
+// closeInherited closes everything above the sandbox's own descriptors but those of the runtime's poller: where the whole
+// program takes the init's place, a package that is initialised earlier may have opened a file, and a runtime whose poller
+// is closed crashes. They are anonymous inodes, the only ones that the runtime opens, and close when a program is started.
+func closeInherited() error {
+	from := uint(wire.PassFD + 1)
+	for fd := from; fd < wire.PassFD+1+pollerSearch; fd++ {
+		var st unix.Stat_t
+		if unix.Fstat(int(fd), &st) != nil || st.Mode&unix.S_IFMT != 0 {
+			continue
+		}
+		unix.CloseOnExec(int(fd))
+		if fd > from {
+			if err := unix.CloseRange(from, fd-1, 0); err != nil {
+				return err
+			}
+		}
+		from = fd + 1
+	}
+	return unix.CloseRange(from, ^uint(0), 0)
 }
 
 // next reads the host's next order. When the host is gone, so is everything here.
@@ -101,7 +123,6 @@ func (p *process) serve() error {
 	if err := json.Unmarshal(first.payload, &p.setup); err != nil {
 		return err
 	}
-	holdThreads()
 	ready, err := p.prepare()
 	if err != nil {
 		return wire.WriteJSON(p.control, wire.KindFault, asFault("setup", err))
@@ -114,27 +135,6 @@ func (p *process) serve() error {
 			return err
 		}
 	}
-}
-
-// holdThreads has the Go runtime make every thread that it will ever want while there is room for one. A step that forks
-// until it is refused takes what process 1 could have as well, and a runtime that cannot have a thread ends the program:
-// the sandbox would break down where it has to say that a limit was reached. With one processor the garbage collector
-// and the return from a long system call want one thread beside this one; threads that were used once are kept.
-func holdThreads() {
-	runtime.GOMAXPROCS(1)
-	var up, down sync.WaitGroup
-	up.Add(heldThreads)
-	down.Add(1)
-	for range heldThreads {
-		go func() {
-			runtime.LockOSThread() // until it is unlocked no other goroutine runs on this thread: the next one needs another
-			defer runtime.UnlockOSThread()
-			up.Done()
-			down.Wait()
-		}()
-	}
-	up.Wait()
-	down.Done()
 }
 
 func (p *process) obey(o order) error {
