@@ -14,11 +14,9 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
-	"github.com/glassbuild/glassbuild/internal/allow"
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/tomlfile"
 	"github.com/glassbuild/glassbuild/internal/trust"
@@ -33,8 +31,12 @@ type Policy struct {
 	Source  Source
 	Rebuild Rebuild
 
+	Provenance *Provenance // nil demands no signed statement
+	Quorum     *Quorum     // nil demands nobody else's rebuild
+
 	dir   string
 	named []namedFile
+	doc   *tomlfile.Document
 }
 
 // file is the document as it is written.
@@ -45,19 +47,20 @@ type file struct {
 	Principals     []principal   `toml:"principal"`
 	Groups         []group       `toml:"group"`
 	Source         Source        `toml:"source"`
+	Provenance     *Provenance   `toml:"provenance"`
 	Rebuild        Rebuild       `toml:"rebuild"`
+	Quorum         *Quorum       `toml:"quorum"`
 }
 
 // Rebuild holds the demands on rebuild and comparison.
 type Rebuild struct {
 	Runs     int64     `toml:"runs"`
-	Match    string    `toml:"match"` // the weakest match that passes: identical, equivalent or partial
+	Match    string    `toml:"match"` // the weakest match that passes: identical or partial
 	Builders []Builder `toml:"builder"`
 	Settings []Setting `toml:"setting"`
 	Dirty    string    `toml:"dirty"` // reason to accept a stamp that says "modified"
 	Cover    []Cover   `toml:"cover"`
 	Copies   []Copied  `toml:"copy"`
-	Allow    []Allowed `toml:"allow"`    // differences that are forgiven where the recipe declares them too
 	Vendored string    `toml:"vendored"` // reason to accept vendored modules that differ from the checksum database, or are unknown to it
 }
 
@@ -84,21 +87,6 @@ type Cover struct {
 type Copied struct {
 	SHA256 string `toml:"sha256,required"`
 	Reason string `toml:"reason,required"`
-}
-
-// Allowed is a difference of the closed list that the auditor forgives where a recipe declares it.
-type Allowed struct {
-	Name   string `toml:"name,required"`
-	Reason string `toml:"reason,required"`
-}
-
-// Allows returns the rule that forgives the difference of that name.
-func (r Rebuild) Allows(name string) (Allowed, bool) {
-	i := slices.IndexFunc(r.Allow, func(a Allowed) bool { return a.Name == name })
-	if i < 0 {
-		return Allowed{}, false
-	}
-	return r.Allow[i], true
 }
 
 // BuiltIn is the policy that applies where none is named. It is written in the same language as any other.
@@ -151,7 +139,7 @@ func parse(name string, data []byte, now time.Time) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Policy{Name: name, Source: f.Source, Rebuild: f.Rebuild, dir: filepath.Dir(name)}
+	p := &Policy{Name: name, Source: f.Source, Provenance: f.Provenance, Rebuild: f.Rebuild, Quorum: f.Quorum, dir: filepath.Dir(name), doc: doc}
 	if !f.Expires.IsZero() && !now.Before(f.Expires.End()) {
 		return nil, doc.Errorf("expires", "expired on %s", f.Expires).WithHint("renew the policy: nothing is judged by an expired one")
 	}
@@ -164,8 +152,49 @@ func parse(name string, data []byte, now time.Time) (*Policy, error) {
 	if err := p.Source.signers(doc, p.Trust); err != nil {
 		return nil, err
 	}
+	if err := p.evidence(doc); err != nil {
+		return nil, err
+	}
 	p.SHA256 = p.digest(data)
 	return p, nil
+}
+
+// evidence checks what is demanded of signed statements.
+func (p *Policy) evidence(doc *tomlfile.Document) error {
+	if p.Provenance != nil {
+		if err := p.Provenance.check(doc, p.Trust); err != nil {
+			return err
+		}
+		if name := p.Provenance.TrustedRoot; name != "" {
+			var err error
+			if p.Provenance.Roots, err = p.read(name); err != nil {
+				return at(doc, "provenance.trusted-root", err)
+			}
+		}
+	}
+	if p.Quorum != nil {
+		if err := p.Quorum.check(doc, p.Trust); err != nil {
+			return err
+		}
+	}
+	return p.vendors(doc)
+}
+
+// Beside returns where a place that the policy names lies: a folder is found from the policy's own, anything else stands
+// for itself.
+func (p *Policy) Beside(place string) string {
+	if filepath.IsAbs(place) {
+		return place
+	}
+	if own := filepath.Join(p.dir, place); exists(own) {
+		return own
+	}
+	return place
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // digest covers the file and, in the order in which it names them, every named file with its length (F15).
@@ -187,7 +216,7 @@ func (p *Policy) check(doc *tomlfile.Document) error {
 	if err := choice(doc, "source.unlisted-opaque", &p.Source.OpaqueRule, "report", "fail"); err != nil {
 		return err
 	}
-	if err := choice(doc, "rebuild.match", &p.Rebuild.Match, "identical", "equivalent", "partial"); err != nil {
+	if err := choice(doc, "rebuild.match", &p.Rebuild.Match, "identical", "partial"); err != nil {
 		return err
 	}
 	if !doc.Has("rebuild.runs") {
@@ -205,27 +234,7 @@ func (p *Policy) check(doc *tomlfile.Document) error {
 	if err := p.Source.check(doc); err != nil {
 		return err
 	}
-	if err := p.checkAllowed(doc); err != nil {
-		return err
-	}
 	return p.checkLists(doc)
-}
-
-// checkAllowed accepts names of the closed list, each once, and only where what is forgiven could pass.
-func (p *Policy) checkAllowed(doc *tomlfile.Document) error {
-	for i, a := range p.Rebuild.Allow {
-		at := fmt.Sprintf("rebuild.allow[%d]", i)
-		if _, ok := allow.Lookup(a.Name); !ok {
-			return doc.Errorf(at+".name", "unknown difference %s", fault.Quote(a.Name)).WithHint("docs/passes.md lists the differences that can be allowed")
-		}
-		if first, _ := p.Rebuild.Allows(a.Name); first != a || slices.Contains(p.Rebuild.Allow[:i], a) {
-			return doc.Errorf(at+".name", "%s is allowed twice", fault.Quote(a.Name))
-		}
-		if p.Rebuild.Match == "identical" {
-			return doc.Errorf(at, "nothing is forgiven where only identical files pass").WithHint(`set [rebuild] match = "equivalent"`)
-		}
-	}
-	return nil
 }
 
 func (p *Policy) checkLists(doc *tomlfile.Document) error {
@@ -247,9 +256,6 @@ func (p *Policy) checkLists(doc *tomlfile.Document) error {
 	}
 	for i, c := range p.Rebuild.Copies {
 		items = append(items, item{fmt.Sprintf("rebuild.copy[%d]", i), c.SHA256, c.Reason})
-	}
-	for i, a := range p.Rebuild.Allow {
-		items = append(items, item{fmt.Sprintf("rebuild.allow[%d]", i), noDigest, a.Reason})
 	}
 	for i, s := range p.Rebuild.Settings {
 		items = append(items, item{fmt.Sprintf("rebuild.setting[%d]", i), noDigest, s.Reason})

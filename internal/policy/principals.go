@@ -1,9 +1,11 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
@@ -11,15 +13,12 @@ import (
 	"github.com/glassbuild/glassbuild/internal/trust"
 )
 
-// maxNamedFile bounds one file that a policy names.
-const maxNamedFile = 4 << 20
-
 // principal is one [[principal]] table as it is written.
 type principal struct {
 	Name         string            `toml:"name,required"`
 	SSH          list              `toml:"ssh"`     // authorised-key lines
 	OpenPGP      list              `toml:"openpgp"` // files
-	Key          list              `toml:"key"`     // PEM files, such as cosign.pub
+	Key          list              `toml:"key"`     // PEM files, such as cosign.pub, or the PEM text itself
 	X509         string            `toml:"x509"`    // PEM file: authorities with identity, else the signer's own certificates
 	Identity     string            `toml:"identity"`
 	Issuer       string            `toml:"issuer"`
@@ -110,7 +109,29 @@ func (p *Policy) people(doc *tomlfile.Document, f *file) error {
 	}
 	var err error
 	p.Trust, err = trust.New(all, groups, revoked...)
-	return at(doc, "principal", err)
+	return at(doc, f.place(err), err)
+}
+
+// place finds the table that an error of trust is about: the last one of that name, for the second of two is at fault.
+func (f *file) place(err error) string {
+	var e *fault.Error
+	if !errors.As(err, &e) {
+		return "principal"
+	}
+	for i, g := range slices.Backward(f.Groups) {
+		if e.Object == "group "+fault.Quote(g.Name) {
+			return fmt.Sprintf("group[%d]", i)
+		}
+	}
+	for i, w := range slices.Backward(f.Principals) {
+		if e.Object == "principal "+fault.Quote(w.Name) {
+			return fmt.Sprintf("principal[%d]", i)
+		}
+	}
+	if e.Object == "group" {
+		return "group"
+	}
+	return "principal"
 }
 
 func (p *Policy) principal(w principal) (trust.Principal, error) {
@@ -148,6 +169,10 @@ func (p *Policy) principal(w principal) (trust.Principal, error) {
 func (p *Policy) readAll(names []string) ([][]byte, error) {
 	var all [][]byte
 	for _, n := range names {
+		if strings.HasPrefix(n, "-----BEGIN ") { // the key itself
+			all = append(all, []byte(n))
+			continue
+		}
 		data, err := p.read(n)
 		if err != nil {
 			return nil, err

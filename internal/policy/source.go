@@ -41,12 +41,6 @@ type Opaque struct {
 	Reason string `toml:"reason,required"`
 }
 
-// Limits of [source].
-const (
-	maxPathRules   = 64
-	maxPathPattern = 512
-)
-
 // Fits tells whether the rule is about a path of the tree. A pattern is the whole path, in which * stands for anything
 // but a slash. One that ends in a slash is about everything below that directory, and about whatever takes its place: a
 // link or a submodule there would change what lies below it.

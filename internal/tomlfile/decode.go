@@ -183,25 +183,25 @@ func (d *Document) decodeMap(n *node, v reflect.Value) error {
 
 // decodeTable fills a struct in the order of the document, so that the first error in the file is the one reported.
 func (d *Document) decodeTable(n *node, v reflect.Value) error {
-	fields := map[string]int{}
+	fields := map[string][]int{}
 	var required []string
-	for i := range v.NumField() {
-		name, option, _ := strings.Cut(v.Type().Field(i).Tag.Get("toml"), ",")
+	for _, f := range reflect.VisibleFields(v.Type()) { // those of embedded structs stand in the same table
+		name, option, _ := strings.Cut(f.Tag.Get("toml"), ",")
 		if name == "" || name == "-" {
 			continue
 		}
-		fields[name] = i
+		fields[name] = f.Index
 		if option == "required" {
 			required = append(required, name)
 		}
 	}
 	for _, key := range n.order {
 		child := n.table[key]
-		i, ok := fields[key]
+		at, ok := fields[key]
 		if !ok {
 			return d.unknownKey(child, key, fields)
 		}
-		if err := d.decode(child, v.Field(i)); err != nil {
+		if err := d.decode(child, v.FieldByIndex(at)); err != nil {
 			return err
 		}
 	}
@@ -213,7 +213,7 @@ func (d *Document) decodeTable(n *node, v reflect.Value) error {
 	return nil
 }
 
-func (d *Document) unknownKey(n *node, key string, fields map[string]int) error {
+func (d *Document) unknownKey(n *node, key string, fields map[string][]int) error {
 	err := d.errorAt(n.at, "unknown key %s", fault.Quote(key))
 	names := make([]string, 0, len(fields))
 	for name := range fields {

@@ -15,8 +15,9 @@
 //
 // Decode fills a struct by `toml:"name"` tags. A field without a tag is not decoded; `toml:"name,required"` must be
 // present. Fields may be strings, booleans, integers, Date, time.Time (offset date-time), structs, slices (arrays, and
-// arrays of tables), maps with string keys, and pointers to these, which stay nil when the key is absent. A type that
-// implements Unmarshaler decodes itself: that is how a value that may have one of several types is read.
+// arrays of tables), maps with string keys, and pointers to these, which stay nil when the key is absent. The fields of an
+// embedded struct stand in the same table. A type that implements Unmarshaler decodes itself: that is how a value that
+// may have one of several types is read.
 //
 // The checks that follow decoding report their position through Document.Errorf.
 package tomlfile

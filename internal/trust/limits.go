@@ -42,4 +42,6 @@ const (
 
 	// satisfySteps bounds the search for disjoint signers of overlapping groups; beyond it the group is not satisfied.
 	satisfySteps = 1 << 18
+	// diverseSteps bounds the search for signers who differ from each other; beyond it the group is not satisfied.
+	diverseSteps = 1 << 14
 )
