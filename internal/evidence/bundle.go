@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/glassbuild/glassbuild/internal/evidence/strictjson"
 	"github.com/glassbuild/glassbuild/internal/fault"
@@ -17,6 +18,8 @@ type Bundle struct {
 	name   string
 	format string
 	sum    [32]byte
+	at     int // where it begins in the file that it was read from
+	length int
 
 	leaf     *x509.Certificate // signer's certificate; nil when a key signed
 	hint     string            // how the signer calls the key; picks the order of trial, nothing else
@@ -25,6 +28,54 @@ type Bundle struct {
 	stamps   [][]byte // RFC 3161 responses
 	envelope *envelope
 	message  *message
+
+	once      sync.Once // guards what is read of the payload, which is not verified by being read
+	statement *Statement
+	unread    error
+}
+
+// payload reads the statement of an envelope, once.
+func (b *Bundle) payload() (*Statement, error) {
+	b.once.Do(func() { b.statement, b.unread = parseStatement(b.envelope.payload) })
+	return b.statement, b.unread
+}
+
+// Hint is where a bundle may be of use. It is an unverified claim, and for choosing what to look at alone.
+type Hint struct {
+	Digests   []string // of the artefacts, as "sha256:…", "sha384:…" or "sha512:…"
+	Any       bool     // it does not say of what it speaks, or not so that it could be read
+	Predicate string   // predicate type, "" for a signature over an artefact
+	Payload   string   // digest of the signed statement
+}
+
+// Hint returns what the bundle says it is about.
+func (b *Bundle) Hint() Hint {
+	if b.message != nil {
+		h := Hint{Any: b.message.algorithm == ""}
+		if !h.Any {
+			h.Digests = []string{b.message.algorithm + ":" + hex.EncodeToString(b.message.digest)}
+		}
+		return h
+	}
+	if b.envelope == nil {
+		return Hint{Any: true}
+	}
+	h := Hint{Payload: hexSum(b.envelope.payload)}
+	s, err := b.payload()
+	if err != nil {
+		h.Any = true
+		return h
+	}
+	h.Predicate = s.PredicateType
+	for _, r := range s.Subject {
+		for algorithm := range hashes {
+			if sum := r.Digest[algorithm]; sum != "" {
+				h.Digests = append(h.Digests, algorithm+":"+sum)
+			}
+		}
+	}
+	h.Any = len(h.Digests) == 0
+	return h
 }
 
 // message is a signature over the bytes of an artefact.
@@ -65,7 +116,7 @@ func Parse(name string, data []byte) (*Bundle, error) {
 }
 
 func parseValue(name string, v strictjson.Value) (*Bundle, error) {
-	b := &Bundle{name: name, sum: sha256.Sum256(v.Raw())}
+	b := &Bundle{name: name, sum: sha256.Sum256(v.Raw()), length: len(v.Raw())}
 	read := b.readBundle
 	switch {
 	case v.Kind() != "object":
@@ -102,6 +153,9 @@ func object(name string) string {
 
 // Name returns what the bundle was called when it was read.
 func (b *Bundle) Name() string { return b.name }
+
+// Span returns where the bundle stands in the file that it was read from.
+func (b *Bundle) Span() (at, length int) { return b.at, b.length }
 
 // SHA256 returns the digest of the bundle's bytes in lower-case hex.
 func (b *Bundle) SHA256() string { return hex.EncodeToString(b.sum[:]) }

@@ -51,6 +51,7 @@ type Require struct {
 type Expect struct {
 	Predicates []string // predicate types of statements, each exact
 	Message    bool     // a signature over the artefact itself
+	Withdrawal bool     // statements that take back others
 }
 
 // Verified is evidence that holds. Only Verify makes one; the zero value, and nil, hold nothing.
@@ -71,6 +72,7 @@ type Signer struct {
 	Platform    bool         `json:"platform,omitempty"`
 	Key         string       `json:"key"` // sha256: and the digest of the key's SubjectPublicKeyInfo
 	Certificate *Certificate `json:"certificate,omitempty"`
+	PublicKey   []byte       `json:"-"` // SubjectPublicKeyInfo
 }
 
 // Time is a time at which the signature existed, on the word of somebody trusted.
@@ -158,7 +160,7 @@ func (o *Options) check() error {
 		return fault.Usagef("evidence", "no reference time was given")
 	case o.Subject == nil || o.Subject.Digests["sha256"] == "":
 		return fault.Usagef("evidence", "no artefact was given")
-	case len(o.Expect.Predicates) == 0 && !o.Expect.Message:
+	case len(o.Expect.Predicates) == 0 && !o.Expect.Message && !o.Expect.Withdrawal:
 		return fault.Usagef("evidence", "no predicate type is accepted: name those that are")
 	case o.Require.Logs < 0 || o.Require.Timestamps < 0 || o.Require.NoLog && o.Require.Logs > 0:
 		return fault.Usagef("evidence", "contradictory demands on logs and timestamps")

@@ -46,7 +46,7 @@ func ParseAll(name string, data []byte) ([]*Bundle, error) {
 	}
 	v, err := strictjson.Parse(data, fileLimits)
 	if err == nil {
-		return parseDocument(name, v)
+		return parseDocument(name, data, v)
 	}
 	if !errors.Is(err, strictjson.ErrTrailing) {
 		return nil, malformed(name, err)
@@ -54,7 +54,7 @@ func ParseAll(name string, data []byte) ([]*Bundle, error) {
 	return parseLines(name, data)
 }
 
-func parseDocument(name string, v strictjson.Value) ([]*Bundle, error) {
+func parseDocument(name string, data []byte, v strictjson.Value) ([]*Bundle, error) {
 	if v.At("attestations").Missing() {
 		if len(v.Raw()) > MaxBundle {
 			return nil, malformed(name, fmt.Errorf("exceeds %d bytes", MaxBundle))
@@ -63,6 +63,7 @@ func parseDocument(name string, v strictjson.Value) ([]*Bundle, error) {
 		if err != nil {
 			return nil, err
 		}
+		b.at = bytes.Index(data, v.Raw())
 		return []*Bundle{b}, nil
 	}
 	o, err := v.Open("attestations")
@@ -78,6 +79,7 @@ func parseDocument(name string, v strictjson.Value) ([]*Bundle, error) {
 		return nil, malformed(name, err)
 	}
 	var out []*Bundle
+	from := 0
 	for i, e := range list {
 		a, err := e.Open("bundle")
 		if err != nil {
@@ -87,6 +89,9 @@ func parseDocument(name string, v strictjson.Value) ([]*Bundle, error) {
 		if err != nil {
 			return nil, err
 		}
+		raw := a.Get("bundle").Raw()
+		b.at = from + bytes.Index(data[from:], raw)
+		from = b.at + len(raw)
 		out = append(out, b)
 	}
 	return out, nil
@@ -94,9 +99,12 @@ func parseDocument(name string, v strictjson.Value) ([]*Bundle, error) {
 
 func parseLines(name string, data []byte) ([]*Bundle, error) {
 	var out []*Bundle
+	at := 0
 	for number := 1; len(data) > 0; number++ {
 		var line []byte
+		begin := at
 		line, data, _ = bytes.Cut(data, []byte("\n"))
+		at += len(line) + 1
 		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
@@ -107,6 +115,7 @@ func parseLines(name string, data []byte) ([]*Bundle, error) {
 		if err != nil {
 			return nil, err
 		}
+		b.at = begin + bytes.IndexByte(line, '{')
 		out = append(out, b)
 	}
 	return out, nil

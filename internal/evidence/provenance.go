@@ -22,6 +22,8 @@ type Provenance struct {
 	Finished     time.Time  `json:"finished,omitzero"`
 	Dependencies []Resource `json:"dependencies,omitempty"` // resolvedDependencies or materials
 	Byproducts   []Resource `json:"byproducts,omitempty"`
+
+	builderGo string // version of Go that the builder names among its own
 }
 
 // Build types that say where a workflow's source stands.
@@ -60,10 +62,11 @@ func (p *Provenance) readV1(v strictjson.Value) error {
 	o := r.object(v, "predicate", "buildDefinition", "runDetails")
 	def := r.object(o.Get("buildDefinition"), "buildDefinition", "buildType", "externalParameters", "internalParameters", "resolvedDependencies")
 	run := r.object(o.Get("runDetails"), "runDetails", "builder", "metadata", "byproducts")
-	builder := r.object(run.Get("builder"), "builder", "id")
+	builder := r.object(run.Get("builder"), "builder", "id", "version")
 	meta := r.object(run.Get("metadata"), "metadata", "invocationId", "startedOn", "finishedOn")
 	p.BuildType = r.must(def.Get("buildType"), "buildType")
 	p.BuilderID = r.must(builder.Get("id"), "builder.id")
+	p.builderGo = r.text(builder.Get("version").At("go"), "builder.version.go")
 	p.Invocation = r.text(meta.Get("invocationId"), "invocationId")
 	p.Started = r.time(meta.Get("startedOn"), "startedOn")
 	p.Finished = r.time(meta.Get("finishedOn"), "finishedOn")

@@ -46,7 +46,7 @@ func (v *verification) known(s *signed) (Signer, error) {
 	if why, revoked := v.opt.Trust.RevokedDER(s.spki); revoked {
 		return Signer{}, v.fail("key revoked: %s", why)
 	}
-	return Signer{Principal: k.Principal, Platform: k.Platform, Key: "sha256:" + hexSum(s.spki)}, nil
+	return Signer{Principal: k.Principal, Platform: k.Platform, Key: "sha256:" + hexSum(s.spki), PublicKey: s.spki}, nil
 }
 
 // counts holds the principal's span in the policy against every proved time, or now where none is.
@@ -82,7 +82,7 @@ func (v *verification) certified(leaf *x509.Certificate) (Signer, error) {
 	if err != nil {
 		return Signer{}, v.fail("certificate: %w", err)
 	}
-	signer := Signer{Key: "sha256:" + hexSum(leaf.RawSubjectPublicKeyInfo), Certificate: c}
+	signer := Signer{Key: "sha256:" + hexSum(leaf.RawSubjectPublicKeyInfo), Certificate: c, PublicKey: leaf.RawSubjectPublicKeyInfo}
 	if why, revoked := v.opt.Trust.RevokedDER(leaf.Raw, leaf.RawSubjectPublicKeyInfo); revoked {
 		return Signer{}, v.fail("key revoked: %s", why)
 	}

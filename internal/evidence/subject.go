@@ -46,6 +46,15 @@ func (s *Subject) digest(algorithm string) (string, error) {
 	return s.hashed[algorithm], nil
 }
 
+// Sum returns the artefact's digest by sha256, sha384 or sha512 in lower-case hex, "" where only other digests are at hand.
+func (s *Subject) Sum(algorithm string) (string, error) {
+	sum, err := s.digest(algorithm)
+	if errors.Is(err, errNoContent) {
+		return "", nil
+	}
+	return sum, err
+}
+
 // read hashes the artefact by every algorithm that binds.
 func (s *Subject) read() (map[string]string, error) {
 	r, err := s.Content()
@@ -126,7 +135,7 @@ func (s *Subject) match(subjects []Resource) (*Resource, error) {
 			return f, nil
 		}
 	}
-	return nil, fmt.Errorf("subject name differs: %q, want %q", cut(found[0].Name), s.Names[0])
+	return nil, fmt.Errorf("subject name differs: %s, want %s", fault.Quote(cut(found[0].Name)), fault.Quote(s.Names[0]))
 }
 
 // compare sorts a subject's binding digests into those that are the artefact's and those that are not.

@@ -101,7 +101,7 @@ func (l *list) identities() {
 
 func (l *list) claims() {
 	want := func(change func(v *vector)) func(v *vector) { return change }
-	l.add("57-other-commit", "bound to other commit", "bound to other commit: \""+otherCommit+"\", want \""+toolCommit+"\"", "Honest provenance of another commit.",
+	l.add("57-other-commit", "bound to other commit", "bound to other commit: "+otherCommit+", want "+toolCommit, "Honest provenance of another commit.",
 		l.signed(statement(func(s object) { s["predicate"] = provenance(otherCommit) })), want(func(v *vector) { v.Options.Demand.Commit = toolCommit }))
 	l.add("57-other-repository", "bound to other commit", "bound to other repository", "Honest provenance of another repository.", l.bundle(func(*evidencetest.Bundle) {}),
 		want(func(v *vector) { v.Options.Demand.Repository = "https://forge.example/acme/tool2" }))

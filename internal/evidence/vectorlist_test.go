@@ -229,7 +229,7 @@ func (l *list) subjects() {
 			s["subject"] = append(s["subject"].([]any), object{"name": fmt.Sprint(n), "digest": object{"sha256": strings.Repeat("b", 64)}})
 		}
 	})))
-	l.add("41-name", "subject name differs", "subject name differs: \"README\", want \"tool\"", "The digest is signed, but as that of README: the README was shipped as the tool.", l.signed(statement(func(s object) { subject(s)["name"] = "README" })))
+	l.add("41-name", "subject name differs", "subject name differs: README, want tool", "The digest is signed, but as that of README: the README was shipped as the tool.", l.signed(statement(func(s object) { subject(s)["name"] = "README" })))
 	l.add("41-name-case", "subject name differs", "subject name differs", "The name in another letter case.", l.signed(statement(func(s object) { subject(s)["name"] = "Tool" })))
 	const disagree = "digest algorithms disagree"
 	l.add("42-sha1-only", disagree, disagree, "Only a digest that binds nothing.", l.signed(statement(func(s object) { subject(s)["digest"] = object{"sha1": strings.Repeat("1", 40)} })))

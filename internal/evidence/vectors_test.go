@@ -40,7 +40,7 @@ type options struct {
 	Predicates []string          `json:"predicates,omitempty"`
 	Message    bool              `json:"message,omitempty"`
 	Require    evidence.Require  `json:"require"`
-	Demand     evidence.Demand   `json:"demand"`
+	Demand     demand            `json:"demand"`
 	Principals []principal       `json:"principals"`
 	Need       int64             `json:"need,omitempty"` // distinct principals of all
 }
@@ -67,25 +67,22 @@ func (o *options) judge(root, data []byte) ([]*evidence.Verified, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := evidence.Check(bundles, evidence.Options{Trust: who, Roots: roots, Require: o.Require, Now: o.Now,
+	held, refused := verifyAll(bundles, evidence.Options{Trust: who, Roots: roots, Require: o.Require, Now: o.Now,
 		Subject: &evidence.Subject{Digests: o.Digests, Names: o.Names}, Expect: evidence.Expect{Predicates: o.Predicates, Message: o.Message}})
-	if err != nil {
-		return nil, err
-	}
-	if err := out.Err(); err != nil {
-		return nil, err
+	if len(held) == 0 {
+		return nil, refused[0]
 	}
 	var names []string
-	for _, v := range out.Verified {
+	for _, v := range held {
 		names = append(names, v.Principals()...)
-		if err := v.Meets(o.Demand); err != nil {
+		if err := o.Demand.met(v); err != nil {
 			return nil, fault.Failf(v.Name(), "%w", err)
 		}
 	}
 	if ok, why := who.Satisfied("everybody", names); !ok {
 		return nil, fault.Failf("quorum", "%s", why)
 	}
-	return out.Verified, nil
+	return held, nil
 }
 
 func (o *options) trust() (*trust.Trust, error) {

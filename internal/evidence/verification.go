@@ -26,7 +26,7 @@ type verification struct {
 func (v *verification) content() error {
 	if v.envelope != nil {
 		switch {
-		case len(v.opt.Expect.Predicates) == 0:
+		case len(v.opt.Expect.Predicates) == 0 && !v.opt.Expect.Withdrawal:
 			return v.fail("unexpected type: a statement, want a signature over the artefact")
 		case v.envelope.payloadType != PayloadType:
 			return v.fail("unexpected type: payloadType %q, want %q", cut(v.envelope.payloadType), PayloadType)
@@ -130,12 +130,12 @@ func (v *verification) bind() error {
 	if v.msg != nil {
 		return nil
 	}
-	s, err := parseStatement(v.envelope.payload)
+	s, err := v.payload()
 	if err != nil {
 		return v.fail("%w", err)
 	}
-	if !slices.Contains(v.opt.Expect.Predicates, s.PredicateType) {
-		return v.fail("predicate is %q, want %q", cut(s.PredicateType), strings.Join(v.opt.Expect.Predicates, "\", \""))
+	if !slices.Contains(v.opt.Expect.Predicates, s.PredicateType) && !(v.opt.Expect.Withdrawal && s.PredicateType == PredicateWithdrawal) {
+		return v.fail("predicate is %q, want \"%s\"", cut(s.PredicateType), strings.Join(v.opt.Expect.Predicates, "\" or \""))
 	}
 	if err := readable(s); err != nil {
 		return v.fail("%w", err)

@@ -328,9 +328,19 @@ func (i *instance) workflow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := v.Meets(evidence.Demand{Commit: e2eCommit, Repository: "https://github.com/acme/tool", Ref: "refs/tags/v1.2.3", Trigger: "push", Workflow: ".github/workflows/release.yml",
-		Fields: map[string]string{"certificate.build-config-digest": e2eCommit, "certificate.runner-environment": "github-hosted"}}); err != nil {
-		t.Error(err)
+	said, err := v.Said()
+	if err != nil || len(said.Conflicts) > 0 {
+		t.Fatalf("%v, conflicts %v", err, said.Conflicts)
+	}
+	for name, want := range map[string]string{"commit": e2eCommit, "repository": "https://github.com/acme/tool", "ref": "refs/tags/v1.2.3", "trigger": "push", "workflow": ".github/workflows/release.yml"} {
+		if said.Values[name] != want {
+			t.Errorf("%s is %q", name, said.Values[name])
+		}
+	}
+	for address, want := range map[string]string{"certificate.build-config-digest": e2eCommit, "certificate.runner-environment": "github-hosted"} {
+		if got, _ := v.Field(address); got != want {
+			t.Errorf("%s is %q", address, got)
+		}
 	}
 	if c := v.Signers()[0].Certificate; c.Identity != e2eIdentity || c.Issuer != issuerURL || len(v.Logs()) != 1 || len(v.Times()) != 1 {
 		t.Errorf("%+v, logs %v, times %v", c, v.Logs(), v.Times())
