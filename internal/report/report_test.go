@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -50,6 +51,19 @@ func cases() map[string]verdict.Verdict {
 	for name, f := range map[string]verdict.Facts{"identical": honest, "different": different, "partial": partial, "early": early} {
 		out[name] = verdict.Decide(f, policy.Default())
 	}
+	gate, err := policy.FromGate(policy.Gate{Identity: "https://forge.example/acme/tool/ci.yml@v1", Issuer: "https://token.forge.example", Commit: strings.Repeat("1", 40)}, time.Time{})
+	if err != nil {
+		panic(err) // values of tests
+	}
+	signed := verdict.Statement{Name: "kestrel.sigstore.json", SHA256: sum("3"), Payload: sum("4"), Format: "sigstore-bundle-0.3", Type: policy.TypeProvenanceV1, Subject: "kestrel",
+		Signers: []verdict.Signer{{Principal: "signer", Key: "sha256:" + sum("5"), Identity: "https://forge.example/acme/tool/ci.yml@v1", Issuer: "https://token.forge.example"}},
+		Time:    1772600767, Logs: []string{"https://log.example"}, Says: map[string]string{"commit": strings.Repeat("1", 40), "repository": "https://forge.example/acme/tool\x1b[2J", "builder": "https://forge.example/runner"}}
+	checked := verdict.Facts{Scope: verdict.ScopeCheck, Tool: honest.Tool, Subject: honest.Subject, Now: time.Unix(1772600800, 0),
+		Provenance: &verdict.Evidence{Pieces: 2, Elsewhere: 1, TrustedRoots: sum("6"), Statements: []verdict.Statement{signed}, Refused: []verdict.Refused{{Name: "other.bundle", SHA256: sum("9"), Reason: "other.bundle: malformed bundle"}}}}
+	out["checked"] = verdict.Decide(checked, gate)
+	signed.Says = map[string]string{"commit": strings.Repeat("2", 40)}
+	checked.Provenance = &verdict.Evidence{Pieces: 1, Statements: []verdict.Statement{signed}}
+	out["checked-other-commit"] = verdict.Decide(checked, gate)
 	return out
 }
 

@@ -24,13 +24,21 @@ func Text(v verdict.Verdict, s Style) []byte {
 	w := &textWriter{style: s}
 	w.head(v)
 	missed := 0
+	var idle []string
 	for _, c := range v.Checks {
-		if c.Status == verdict.StatusNotReached {
+		switch {
+		case c.Status == verdict.StatusNotReached:
 			missed++
 			continue
+		case c.Status == verdict.StatusReported && c.Text == verdict.NotDemanded:
+			idle = append(idle, c.ID)
+			continue
 		}
+		w.idle(idle)
+		idle = nil
 		w.check(c)
 	}
+	w.idle(idle)
 	if missed > 0 {
 		w.check(verdict.Check{ID: fmt.Sprintf("%d more", missed), Status: verdict.StatusNotReached, Text: "not reached: the run ended before"})
 	}
@@ -93,7 +101,18 @@ func (w *textWriter) check(c verdict.Check) {
 	if !ok {
 		m = marks[verdict.StatusFailed]
 	}
-	w.line(w.paint(m.color, m.sign)+" "+fmt.Sprintf("%-21s ", c.ID), oneLine(c.Text))
+	w.line(w.paint(m.color, m.sign)+" "+fmt.Sprintf("%-24s ", c.ID), oneLine(c.Text))
+}
+
+// idle puts checks of which nothing is demanded, one behind the other, into one line.
+func (w *textWriter) idle(ids []string) {
+	switch len(ids) {
+	case 0:
+	case 1:
+		w.check(verdict.Check{ID: ids[0], Status: verdict.StatusReported, Text: verdict.NotDemanded})
+	default:
+		w.check(verdict.Check{ID: ids[0], Status: verdict.StatusReported, Text: fmt.Sprintf("%s, nor is anything up to %s", verdict.NotDemanded, ids[len(ids)-1])})
+	}
 }
 
 // members lists what is in the subject, what matters most first.
@@ -162,7 +181,7 @@ func (w *textWriter) last(v verdict.Verdict) {
 	color := map[verdict.Result]string{verdict.Passed: "32;1", verdict.Failed: "31;1", verdict.Inconclusive: "33;1"}[v.Result]
 	w.line(w.paint(color, strings.ToUpper(string(v.Result)))+" ("+string(v.Match)+"): ", oneLine(v.Summary))
 	for _, u := range v.Unsignable {
-		if v.Result != verdict.Inconclusive {
+		if v.Result != verdict.Inconclusive && v.Scope != verdict.ScopeCheck {
 			w.line("  note: ", "cannot be signed: "+u)
 		}
 	}

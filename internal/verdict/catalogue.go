@@ -1,6 +1,10 @@
 package verdict
 
-import "github.com/glassbuild/glassbuild/internal/policy"
+import (
+	"slices"
+
+	"github.com/glassbuild/glassbuild/internal/policy"
+)
 
 // entry is one check of the catalogue: its id, what it is about, and the function that judges it.
 type entry struct {
@@ -32,13 +36,21 @@ const (
 	CheckReproducible = "rebuild.reproducible"
 	CheckCopied       = "rebuild.copied"
 	CheckGit          = "rebuild.git"
-	CheckForgiven     = "rebuild.forgiven"
 	CheckMatch        = "rebuild.match"
+	CheckFound        = "evidence.found"
+	CheckSigned       = "provenance.signature"
+	CheckSource       = "provenance.source"
+	CheckBuild        = "provenance.build"
+	CheckFields       = "provenance.fields"
+	CheckName         = "provenance.name"
+	CheckEvidence     = "provenance.contradiction"
+	CheckQuorum       = "quorum.votes"
+	CheckDissent      = "quorum.dissent"
 	checkComplete     = "run.complete"
 )
 
-// catalogue is every check, in the order of the report.
-var catalogue = []entry{
+// rebuilt is every check of a verification with a rebuild, in the order of the report, before those of evidence.
+var rebuilt = []entry{
 	{CheckArtefact, "what was shipped could be read", artefactRead},
 	{CheckPublished, "what was shipped is what the world is given under its name", artefactPublished},
 	{CheckObjects, "every git object used has the content that its id names", sourceObjects},
@@ -60,9 +72,37 @@ var catalogue = []entry{
 	{CheckReproducible, "independent runs agree byte for byte", rebuildReproducible},
 	{CheckCopied, "the outputs were built, not copied", unlessPacked(rebuildCopied, "a module zip holds the files of the commit as they are")},
 	{CheckGit, "git was asked only what is answered", rebuildGit},
-	{CheckForgiven, "what was forgiven was declared and allowed by name, and adds up", rebuildForgiven},
 	{CheckMatch, "what was shipped is what was rebuilt", rebuildMatch},
-	{checkComplete, "the run came to its end", runComplete},
+}
+
+// signed is every check of signed evidence.
+var signed = []entry{
+	{CheckFound, "there is signed evidence about the artefact", evidenceFound},
+	{CheckSigned, "who signed a statement about the artefact, and who saw it", provenanceStage(CheckSigned)},
+	{CheckSource, "which source the statement names", provenanceStage(CheckSource)},
+	{CheckBuild, "which builder and build the statement names", provenanceStage(CheckBuild)},
+	{CheckFields, "other fields of the statement", provenanceStage(CheckFields)},
+	{CheckName, "under which name the artefact was signed", provenanceStage(CheckName)},
+	{CheckEvidence, "what was signed contradicts neither itself nor the artefact", contradiction},
+	{CheckQuorum, "whose independent rebuilds agree", quorumVotes},
+	{CheckDissent, "whether somebody found otherwise", quorumDissent},
+}
+
+// catalogue is every check of a verification, in the order of the report.
+var catalogue = slices.Concat(rebuilt, signed, []entry{{checkComplete, "the run came to its end", runComplete}})
+
+// checkCatalogue is every check of a check, which rebuilds nothing.
+var checkCatalogue = slices.Concat(rebuilt[:1], signed, []entry{{checkComplete, "everything that the policy demands without a rebuild was judged", checkedAll}})
+
+// catalogueOf returns the checks of a scope. An unknown scope has none: nothing without checks passes.
+func catalogueOf(scope string) []entry {
+	switch scope {
+	case "":
+		return catalogue
+	case ScopeCheck:
+		return checkCatalogue
+	}
+	return nil
 }
 
 // known tells whether id is a check of list.

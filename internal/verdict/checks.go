@@ -50,6 +50,9 @@ func artefactRead(f Facts, _ *policy.Policy) Check {
 	if s.Member != "" {
 		return passed("%s in %s, %s", fault.Quote(s.Member), name, size(s.Size)).with("sha256", s.SHA256, within(s))
 	}
+	if s.ByDigest {
+		return passed("%s, by its digest alone", name).with("sha256", s.SHA256)
+	}
 	return passed("%s, %s", name, size(s.Size)).with("sha256", s.SHA256)
 }
 

@@ -117,9 +117,9 @@ func rebuildMatch(f Facts, p *policy.Policy) Check {
 			return inconclusive("different, but the recipe leaves out %s, which only the artefact asks for: the difference may be just that", fault.Quote(text)).
 				hint("ask the vendor for a recipe at the commit, or accept the setting word for word with [[rebuild.setting]] in the policy")
 		}
-		return different(c, p)
+		return different(c)
 	case MatchEquivalent:
-		return equivalent(c, p)
+		return failed("equivalent only: the differences have names, the policy demands identical bytes")
 	case MatchPartial:
 		return partial(c, p)
 	}
@@ -156,25 +156,9 @@ func leftOut(f Facts, p *policy.Policy) (string, bool) {
 	return "", false
 }
 
-// equivalent passes where the policy asks for no more, and says what was forgiven.
-func equivalent(c *Comparison, p *policy.Policy) Check {
-	if p.Rebuild.Match != "equivalent" && p.Rebuild.Match != "partial" {
-		return failed("equivalent only: the differences have names, the policy demands identical bytes")
-	}
-	for _, m := range c.Members {
-		if m.State == Equivalent {
-			return passed("equivalent: all but %s is the same", budget(m)).with("sha256", m.SHA256, m.Difference.Rebuilt.SHA256)
-		}
-	}
-	return failed("equivalent only, and nothing says why")
-}
-
-func different(c *Comparison, p *policy.Policy) Check {
+func different(c *Comparison) Check {
 	unstable := 0
 	for _, m := range c.Members {
-		if text, ok := unbacked(m, p); m.State == Equivalent && !ok {
-			return failed("%s: %s", fault.Quote(m.Path), text)
-		}
 		if m.State != Different || m.Difference == nil {
 			continue
 		}
@@ -187,7 +171,7 @@ func different(c *Comparison, p *policy.Policy) Check {
 		if len(d.Explain) > 0 {
 			text = fmt.Sprintf("%s was not built from this source: %s", fault.Quote(m.Path), d.Explain[0])
 		}
-		return failed("%s", text).with("sha256", m.SHA256, d.Rebuilt.SHA256).hint("%s", undeclared(m, p))
+		return failed("%s", text).with("sha256", m.SHA256, d.Rebuilt.SHA256)
 	}
 	if unstable > 0 {
 		return inconclusive("%d members differ, but only where the runs differ among themselves", unstable)
@@ -234,8 +218,21 @@ func runComplete(f Facts, _ *policy.Policy) Check {
 	return passed("every step was reached")
 }
 
+// checkedAll ends a check. What a check cannot judge, such as a policy that demands only a rebuild, is never passed over.
+func checkedAll(f Facts, p *policy.Policy) Check {
+	switch {
+	case p.Provenance == nil && p.Quorum == nil:
+		return failed("the policy demands nothing that can be judged without a rebuild")
+	case f.Comparison != nil || f.Rebuild != nil:
+		return failed("a check rebuilds nothing")
+	case p.Provenance != nil && f.Provenance == nil || p.Quorum != nil && f.Votes == nil:
+		return notReached("end of the check")
+	}
+	return reported("all that is demanded of signed evidence was judged; nothing was rebuilt")
+}
+
 // matchOf gives the second word of the verdict.
-func matchOf(f Facts, p *policy.Policy) Match {
+func matchOf(f Facts, _ *policy.Policy) Match {
 	c := f.Comparison
 	if c == nil || f.Rebuild == nil {
 		return MatchNotRebuilt
@@ -249,20 +246,7 @@ func matchOf(f Facts, p *policy.Policy) Match {
 	if c.Whole == Identical {
 		return MatchIdentical
 	}
-	for _, m := range c.Members { // called equivalent is not enough
-		if m.State == Equivalent {
-			if p == nil {
-				return MatchDifferent
-			}
-			if _, ok := unbacked(m, p); !ok {
-				return MatchDifferent
-			}
-		}
-	}
 	if c.Whole == Equivalent {
-		if len(c.Members) != 1 || c.Members[0].State != Equivalent {
-			return MatchDifferent
-		}
 		return MatchEquivalent
 	}
 	rebuilt := 0
@@ -324,9 +308,7 @@ func exceptions(f Facts, p *policy.Policy) []string {
 			}
 		}
 	}
-	if f.Comparison != nil {
-		list = append(list, forgiven(f.Comparison, p)...)
-	}
+	list = append(list, evidenceExceptions(f, p)...)
 	if f.Rebuild != nil {
 		for _, k := range p.Rebuild.Copies {
 			if slices.ContainsFunc(f.Rebuild.Copies, func(c Copy) bool { return c.SHA256 == k.SHA256 }) {
@@ -337,13 +319,51 @@ func exceptions(f Facts, p *policy.Policy) []string {
 	return list
 }
 
+// evidenceExceptions lists what was given up of signed evidence.
+func evidenceExceptions(f Facts, p *policy.Policy) []string {
+	var list []string
+	add := func(format string, args ...any) {
+		if text := fmt.Sprintf(format, args...); !slices.Contains(list, text) {
+			list = append(list, text)
+		}
+	}
+	waived := func(w policy.Witness, what string) {
+		if w.NoLog != "" {
+			add("no log demanded for %s: %s", what, fault.Quote(w.NoLog))
+		}
+		if w.NoSCT != "" {
+			add("no certificate log demanded for %s: %s", what, fault.Quote(w.NoSCT))
+		}
+	}
+	if p.Provenance != nil {
+		waived(p.Provenance.Witness, "provenance")
+	}
+	if p.Quorum == nil {
+		return list
+	}
+	waived(p.Quorum.Witness, "votes")
+	if f.Votes == nil {
+		return list
+	}
+	t, _ := decideVotes(f, p)
+	for _, o := range p.Quorum.Others {
+		if slices.Contains(t.weaker, o.Principal) {
+			add("provenance of %s counts as its vote: %s", fault.Quote(o.Principal), fault.Quote(o.Reason))
+		}
+	}
+	if len(t.dissent) > 0 && p.Quorum.Dissent == "report" {
+		add("%s", dissentText(t))
+	}
+	return list
+}
+
 // summary is the last line of every report.
 func summary(v Verdict) string {
 	switch {
+	case v.Result == Passed && v.Scope == ScopeCheck:
+		return fmt.Sprintf("%s satisfies the policy by what was signed; nothing was rebuilt", subject(v.Facts))
 	case v.Result == Passed && v.Match == MatchIdentical:
 		return fmt.Sprintf("%s is bit for bit what commit %s gives", subject(v.Facts), commit(v.Facts))
-	case v.Result == Passed && v.Match == MatchEquivalent:
-		return fmt.Sprintf("%s is what commit %s gives, but for what the policy forgives by name", subject(v.Facts), commit(v.Facts))
 	case v.Result == Passed:
 		return fmt.Sprintf("%s satisfies the policy; it is not bit for bit what commit %s gives", subject(v.Facts), commit(v.Facts))
 	}
@@ -353,7 +373,7 @@ func summary(v Verdict) string {
 		}
 		// the comparison speaks first: it is what was asked
 		for _, id := range append([]string{CheckReproducible, CheckMatch}, IDs()...) {
-			if c := v.Check(id); c.Status == want {
+			if c := v.Check(id); c.ID != "" && c.Status == want {
 				return strings.TrimPrefix(c.Text, string(v.Match)+": ")
 			}
 		}

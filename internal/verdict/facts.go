@@ -1,10 +1,15 @@
 package verdict
 
-import "github.com/glassbuild/glassbuild/internal/fault"
+import (
+	"time"
+
+	"github.com/glassbuild/glassbuild/internal/fault"
+)
 
 // Facts is everything that a run found out about its inputs, as plain values. A nil part was not reached.
 // Nothing in it depends on when, where or by whom it was run, but for Rebuild.Cached.
 type Facts struct {
+	Scope      string      `json:"scope,omitempty"` // ScopeCheck; "" is a verification with a rebuild
 	Tool       Tool        `json:"tool"`
 	Subject    Subject     `json:"subject"`
 	Source     *Source     `json:"source,omitempty"`
@@ -13,9 +18,16 @@ type Facts struct {
 	Inputs     *Inputs     `json:"inputs,omitempty"`
 	Rebuild    *Rebuild    `json:"rebuild,omitempty"`
 	Comparison *Comparison `json:"comparison,omitempty"`
-	Published  *Module     `json:"published,omitempty"` // what was shipped, where it is a package that a public database records
+	Published  *Module     `json:"published,omitempty"`  // what was shipped, where it is a package that a public database records
+	Provenance *Evidence   `json:"provenance,omitempty"` // signed statements, as [provenance] demands them
+	Votes      *Evidence   `json:"votes,omitempty"`      // verdicts of others, as [quorum] demands them
 	Problems   []Problem   `json:"problems,omitempty"`
+
+	Now time.Time `json:"-"` // by which ages are judged; the zero time makes every vote too old
 }
+
+// ScopeCheck is the scope of facts that were found without a rebuild.
+const ScopeCheck = "check"
 
 // Tool names the program that found the facts.
 type Tool struct {
@@ -25,13 +37,17 @@ type Tool struct {
 
 // Subject is what the verdict speaks about: the shipped file, or with a member one file inside it.
 type Subject struct {
-	Name   string  `json:"name"`             // base name as given; never a path of this machine
-	Member string  `json:"member,omitempty"` // path inside it, when only that member is judged
-	SHA256 string  `json:"sha256"`           // of the file, of the member, or the tree digest of a folder
-	Size   int64   `json:"size"`             // bytes
-	Format string  `json:"format,omitempty"`
-	Within *Digest `json:"within,omitempty"` // with a member: the file that holds it
+	Name     string  `json:"name"`             // base name as given; never a path of this machine
+	Member   string  `json:"member,omitempty"` // path inside it, when only that member is judged
+	SHA256   string  `json:"sha256"`           // of the file, of the member, or the tree digest of a folder
+	Size     int64   `json:"size"`             // bytes
+	Format   string  `json:"format,omitempty"`
+	Within   *Digest `json:"within,omitempty"`    // with a member: the file that holds it
+	ByDigest bool    `json:"by-digest,omitempty"` // only a digest is at hand; Size is not known, and Name may repeat it
 }
+
+// unnamed tells that nobody said what the subject is called.
+func (s Subject) unnamed() bool { return s.ByDigest && s.Name == "sha256:"+s.SHA256 }
 
 // Digest names bytes.
 type Digest struct {
@@ -242,36 +258,6 @@ type MemberResult struct {
 	TreePath   string      `json:"tree-path,omitempty"`
 	Output     string      `json:"output,omitempty"`
 	Difference *Difference `json:"difference,omitempty"`
-	Declared   []string    `json:"declared,omitempty"` // differences that the recipe declares for it
-	Forgiven   []Forgiven  `json:"forgiven,omitempty"` // what was forgiven, for a state of equivalent
-	Layers     []Layered   `json:"layers,omitempty"`   // the sums of every file that differs, itself and what is in it
-}
-
-// Forgiven is what one declared difference forgave in one file.
-type Forgiven struct {
-	Name   string `json:"name"`
-	Layer  string `json:"layer"` // path of the file inside the member; "" for the member itself
-	Fields int    `json:"fields"`
-	Bytes  int64  `json:"bytes"`
-	Ranges []Span `json:"ranges,omitempty"` // the first ones
-}
-
-// Span is a run of bytes on both sides.
-type Span struct {
-	Offset        int64 `json:"offset"`
-	Size          int64 `json:"size"`
-	RebuiltOffset int64 `json:"rebuilt-offset"`
-	RebuiltSize   int64 `json:"rebuilt-size"`
-}
-
-// Layered gives the sums of one file: Same, Forgiven, Derived and Inner are together its Size.
-type Layered struct {
-	Path     string `json:"path"`
-	Size     int64  `json:"size"`
-	Same     int64  `json:"same"`
-	Forgiven int64  `json:"forgiven"`
-	Derived  int64  `json:"derived"` // checksums, sizes and offsets that follow from the rest
-	Inner    int64  `json:"inner"`   // members that are layers of their own
 }
 
 // Difference tells where and why two files differ.

@@ -81,7 +81,7 @@ const (
 // ExitCode returns the exit code of the verdict. Anything unknown is a failure.
 func (v Verdict) ExitCode() int {
 	switch {
-	case v.Result == Passed && len(v.Checks) == len(catalogue):
+	case v.Result == Passed && len(v.Checks) > 0 && len(v.Checks) == len(catalogueOf(v.Scope)):
 		return ExitPassed
 	case v.Result == Inconclusive:
 		return ExitInconclusive
@@ -108,10 +108,11 @@ func Decide(f Facts, p *policy.Policy) Verdict {
 	}
 	v.Policy = PolicyRef{Name: p.Name, SHA256: p.SHA256}
 	v.Exceptions = exceptions(f, p)
-	for _, e := range catalogue {
-		v.Checks = append(v.Checks, judge(catalogue, e, f, p))
+	list := catalogueOf(f.Scope)
+	for _, e := range list {
+		v.Checks = append(v.Checks, judge(list, e, f, p))
 	}
-	v.Result = worst(v.Checks, catalogue)
+	v.Result = worst(v.Checks, list)
 	v.Unsignable = unsignable(v, f)
 	v.Summary = summary(v)
 	return v
@@ -175,6 +176,9 @@ func worst(checks []Check, list []entry) Result {
 
 func unsignable(v Verdict, f Facts) []string {
 	var why []string
+	if f.Scope == ScopeCheck {
+		why = append(why, "nothing was rebuilt")
+	}
 	if v.Result == Inconclusive {
 		why = append(why, "the result is inconclusive")
 	}
