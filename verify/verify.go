@@ -40,18 +40,21 @@ type (
 
 // Request says what to verify. The zero value of every field but Artefact is usable.
 type Request struct {
-	Artefact    string // path of a file, folder or archive
-	Member      string // judge only this file inside it
-	Repository  string // folder or URL; "" is the repository in the current folder
-	Commit      string // full id; "" is what the artefact says of itself
-	RecipeFile  string // a recipe of the auditor's own; a lock beside it is read too
-	PolicyFile  string // "" is the built-in policy
-	History     string // file that says where tags were seen earlier; new ones are added. "" is none
+	Artefact    string   // path of a file, folder or archive
+	Member      string   // judge only this file inside it
+	Repository  string   // folder or URL; "" is the repository in the current folder
+	Commit      string   // full id; "" is what the artefact says of itself
+	RecipeFile  string   // a recipe of the auditor's own; a lock beside it is read too
+	PolicyFile  string   // "" is the built-in policy
+	Evidence    []string // files, folders and images with signed evidence, beside what lies next to the artefact
+	TrustedRoot string   // file; "" is the one that the policy names, or the one that UpdateTrust stored
+	History     string   // file that says where tags were seen earlier; new ones are added. "" is none
 	Offline     bool
 	NoCache     bool
 	Keep        string // folder for outputs, logs, recipe, verdict and record; it must not exist or be empty
 	ToolVersion string
 	CacheDir    string // "" is the user's cache folder
+	DataDir     string // where UpdateTrust stores; "" is the user's data folder
 	Progress    func(format string, args ...any)
 }
 
@@ -69,7 +72,11 @@ func Run(ctx context.Context, req Request) (*Result, error) {
 		return nil, err
 	}
 	defer r.close()
+	if err := r.demandsEvidence(ctx); err != nil {
+		return nil, err
+	}
 	err = r.chain(ctx)
+	r.judged()
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -124,6 +131,8 @@ type run struct {
 	runtime sandbox.Runtime
 	now     time.Time // at which trust is judged
 	history string    // the auditor's file of tags
+	checker *checker  // judges signed evidence; nil where the policy demands none
+	judged  func()    // waits for the checker
 	since   string    // commit from which on every one is looked at; "" is what the policy says
 
 	lastTouched bool // the history of single files is wanted
@@ -135,7 +144,8 @@ func begin(ctx context.Context, req Request) (*run, error) {
 	if req.Progress == nil {
 		req.Progress = func(string, ...any) {}
 	}
-	r := &run{req: req, policy: policy.Default(), runtime: sandbox.Embedded(), now: time.Now(), history: req.History}
+	r := &run{req: req, policy: policy.Default(), runtime: sandbox.Embedded(), now: time.Now(), history: req.History, judged: func() {}}
+	r.facts.Now = r.now
 	r.facts.Tool = verdict.Tool{Name: "glassbuild", Version: req.ToolVersion}
 	if req.PolicyFile != "" {
 		p, err := policy.Load(req.PolicyFile, r.now)
@@ -198,6 +208,7 @@ func (r *run) chain(ctx context.Context) error {
 	if err := r.snapshot(ctx); err != nil {
 		return err
 	}
+	r.judged = r.judgeEvidence(ctx)
 	if mod, ok := r.module(); ok {
 		links = []func(context.Context) error{func(ctx context.Context) error { return r.packModule(ctx, mod) }}
 	}

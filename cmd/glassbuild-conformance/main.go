@@ -31,7 +31,7 @@ func run(ctx context.Context, args []string) error {
 	}
 	switch args[0] {
 	case "verify-bundle":
-		return verifyBundle(args[1:])
+		return verifyBundle(ctx, args[1:])
 	case "sign-bundle":
 		return signBundle(ctx, args[1:])
 	}

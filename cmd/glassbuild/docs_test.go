@@ -229,7 +229,7 @@ func TestDocumentedKeys(t *testing.T) {
 	t.Parallel()
 	for document, sources := range map[string][]string{
 		"../../docs/recipe.md": {"../../internal/recipe/recipe.go", "../../internal/recipe/lock.go"},
-		"../../docs/policy.md": {"../../internal/policy/policy.go", "../../internal/policy/principals.go", "../../internal/policy/source.go"},
+		"../../docs/policy.md": {"../../internal/policy/policy.go", "../../internal/policy/principals.go", "../../internal/policy/source.go", "../../internal/policy/provenance.go", "../../internal/policy/quorum.go"},
 	} {
 		text, err := os.ReadFile(document)
 		if err != nil {

@@ -29,7 +29,8 @@ func (f *commonFlags) register(c *cobra.Command) {
 
 func (a *app) verifyCommand() *cobra.Command {
 	var f commonFlags
-	var policyFile, history, member, format, output string
+	var policyFile, history, member, format, output, trustedRoot string
+	var evidence []string
 	var plan bool
 	c := &cobra.Command{
 		Use:   "verify ARTIFACT",
@@ -54,6 +55,7 @@ first line of the report then says so.`,
 			req := verify.Request{
 				Artefact: args[0], Member: member, Repository: f.repo, Commit: f.commit, RecipeFile: f.recipe, PolicyFile: policyFile,
 				Offline: f.offline, NoCache: f.noCache, Keep: f.keep, ToolVersion: version(), Progress: p.Step,
+				Evidence: evidence, TrustedRoot: trustedRoot,
 			}
 			if plan {
 				pl, err := verify.MakePlan(c.Context(), req)
@@ -74,6 +76,8 @@ first line of the report then says so.`,
 	}
 	f.register(c)
 	c.Flags().StringVar(&policyFile, "policy", "", "policy file of yours (default: the built-in policy, see glassbuild policy)")
+	c.Flags().StringArrayVar(&evidence, "evidence", nil, "file, folder, image or repository with signed evidence, where the policy demands some; may be repeated")
+	c.Flags().StringVar(&trustedRoot, "trusted-root", "", "trusted root for it (default: what the policy names, or trust update stored)")
 	c.Flags().StringVar(&history, "history", "", "file that says where tags were seen earlier; new ones are added to it")
 	c.Flags().StringVar(&member, "member", "", "judge only this file inside the archive or folder")
 	c.Flags().StringVar(&format, "format", "text", "text or json")

@@ -41,7 +41,6 @@ type Zip struct {
 	names   names
 	records []zipRecord
 	regions []Region
-	place   ZipLayout
 
 	cur  io.Reader
 	body io.Closer

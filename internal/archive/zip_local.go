@@ -32,7 +32,7 @@ func (z *Zip) layout(end *zipEnd) error {
 		if err != nil {
 			return err
 		}
-		at, rec.end = next, next
+		at = next
 	}
 	return z.beforeDirectory(at, end.offset)
 }

@@ -8,7 +8,6 @@ import (
 	"sort"
 
 	"github.com/glassbuild/glassbuild/internal/artifact"
-	"github.com/glassbuild/glassbuild/internal/compare/pass"
 )
 
 // Status says where a member comes from. The zero value means that nobody has said.
@@ -16,13 +15,12 @@ type Status string
 
 // The statuses of members.
 const (
-	Identical  Status = "identical"  // rebuilt, bit for bit
-	Different  Status = "different"  // rebuilt, and not the same
-	Equivalent Status = "equivalent" // rebuilt; all that differs was declared, allowed, and is accounted for
-	InTree     Status = "in-tree"    // not rebuilt; the same bytes lie in the verified tree
-	Nowhere    Status = "nowhere"    // neither rebuilt nor in the verified tree
-	Opened     Status = "opened"     // a container that was not rebuilt: its members speak for themselves, its own bytes for nothing
-	Missing    Status = "missing"    // an output claims a member that was not shipped
+	Identical Status = "identical" // rebuilt, bit for bit
+	Different Status = "different" // rebuilt, and not the same
+	InTree    Status = "in-tree"   // not rebuilt; the same bytes lie in the verified tree
+	Nowhere   Status = "nowhere"   // neither rebuilt nor in the verified tree
+	Opened    Status = "opened"    // a container that was not rebuilt: its members speak for themselves, its own bytes for nothing
+	Missing   Status = "missing"   // an output claims a member that was not shipped
 )
 
 // Rebuilt is one output of the rebuild and the member of the artefact that it claims to be.
@@ -31,9 +29,7 @@ type Rebuilt struct {
 	Output  string // what the build calls it
 	SHA256  string
 	Size    int64
-	Content Content  // for counting what differs; without it only the digests are compared
-	Allow   []string // differences that both recipe and policy name, see internal/allow
-	Dir     string   // private folder for expanded content, needed with Allow
+	Content Content // for counting what differs; without it only the digests are compared
 }
 
 // TreeFile is one file of the verified source tree.
@@ -56,7 +52,6 @@ type Line struct {
 	Flags      []string            `json:"flags,omitempty"` // set-uid, set-gid, extended attributes, executable
 	Note       string              `json:"note,omitempty"`
 	Difference *Difference         `json:"difference,omitempty"`
-	Forgiven   *pass.Outcome       `json:"-"` // where differences may be forgiven: which were, or why not
 }
 
 // An Accounting is the account of an artefact or of one of its members. The zero value matches nothing.
@@ -68,8 +63,7 @@ type Accounting struct {
 	Problems []artifact.Problem `json:"-"` // refusals of containers that no identical or in-tree file covers
 }
 
-// Match returns "identical" when the subject itself, container and all, was rebuilt bit for bit; "equivalent" when it was
-// but for declared differences; "different" when an
+// Match returns "identical" when the subject itself, container and all, was rebuilt bit for bit; "different" when an
 // output differs or claims what was not shipped; "partial" when only some members were rebuilt; "not-rebuilt" when none.
 func (a Accounting) Match() string {
 	switch {
@@ -79,9 +73,7 @@ func (a Accounting) Match() string {
 		return "different"
 	case len(a.Lines) == 1 && a.Lines[0].Status == Identical && a.Lines[0].Member == a.Subject:
 		return "identical"
-	case len(a.Lines) == 1 && a.Lines[0].Status == Equivalent && a.Lines[0].Member == a.Subject:
-		return "equivalent"
-	case a.Counts[Identical]+a.Counts[Equivalent] > 0:
+	case a.Counts[Identical] > 0:
 		return "partial"
 	}
 	return "not-rebuilt"
@@ -141,7 +133,7 @@ func (w *accountant) member(m *artifact.Member) error {
 			return err
 		}
 		w.add(l)
-		if l.Status == Identical || l.Status == Equivalent {
+		if l.Status == Identical {
 			return nil
 		}
 		return w.inside(m)
@@ -189,18 +181,7 @@ func (w *accountant) claimed(m *artifact.Member, r *Rebuilt, l *Line) error {
 	defer c.Close()
 	d, err := Files(w.ctx, c, r.Content)
 	l.Difference = &d
-	if err != nil || d.Equal || len(r.Allow) == 0 {
-		return err
-	}
-	out, err := pass.Judge(w.ctx, c, r.Content, r.Allow, pass.Options{Dir: r.Dir, Name: m.Path})
-	if err != nil {
-		return err
-	}
-	l.Forgiven = &out
-	if out.Equivalent {
-		l.Status = Equivalent
-	}
-	return nil
+	return err
 }
 
 // inside accounts for what a container holds: its members, and bytes that belong to none.

@@ -20,8 +20,7 @@ func (s *Store) Abbreviated(prefix string, limit int) ([]ID, error) {
 			found = append(found, id)
 		}
 	}
-	seen := s.seen.Load()
-	for _, p := range seen.packs {
+	for _, p := range s.packs {
 		b, err := p.index.bucket(first)
 		if err != nil {
 			return nil, err
@@ -30,7 +29,7 @@ func (s *Store) Abbreviated(prefix string, limit int) ([]ID, error) {
 			add(idFrom(s.format, b.names[i:]))
 		}
 	}
-	if seen.loose[first] {
+	if s.loose[first] {
 		names, err := readNames(s.root, prefix[:2], 1<<20)
 		if err != nil {
 			return nil, unreadable("objects/"+prefix[:2], err)

@@ -1,0 +1,18 @@
+package verify
+
+// What a check reads or keeps at most, beside the limits of internal/evidence on each file.
+const (
+	// maxEvidenceFiles bounds the files of evidence in one folder.
+	maxEvidenceFiles = 1 << 17
+	// maxReleaseFiles bounds the files of a release.
+	maxReleaseFiles = 1 << 17
+	// maxLine bounds one line of a list of digests.
+	maxLine = 16 << 10
+	// keptBundles is how many bundles of one place stay in memory once they were read. Those of a larger place are read
+	// again when their artefact comes up, so that memory does not grow with the place.
+	keptBundles = 256
+	// maxAboutOne bounds the pieces of evidence about one artefact.
+	maxAboutOne = 4096
+	// maxTrustedRoots bounds the file of trusted roots.
+	maxTrustedRoots = 4 << 20
+)
