@@ -83,6 +83,7 @@ func settings(a, b *debug.BuildInfo) (vcs [][3]string, flags []string, path []tr
 			path = append(path, tree.Cause{
 				ID: tree.CausePath, Text: fmt.Sprintf("-trimpath missing in the %s", side(inB)), Remedy: "build with -trimpath on both sides or on neither",
 			})
+		case k == "DefaultGODEBUG" && a.GoVersion != b.GoVersion: // follows from the version
 		default:
 			flags = append(flags, fmt.Sprintf("%s %s shipped, %s rebuilt", quote(k), orAbsent(x, inA), orAbsent(y, inB)))
 		}

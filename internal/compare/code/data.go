@@ -1,218 +1,349 @@
 package code
 
 import (
+	"bytes"
 	"encoding/binary"
-	"hash/maphash"
-	"math/bits"
-	"sort"
 )
 
-// objects divides the data of a program at every place that code or other data refers to. An object is known by its
-// content, pointers in it by what they point to: by function and offset, or by the content there. So a constant
-// is the same wherever it was moved, and is not the same when one byte of it was changed.
-type objects struct {
-	m     *image
-	parts []dataPart
-	lo    uint64
-	hi    uint64
-	refs  []reference // of all functions, in their order
-	first []uint32    // for each function its first reference
-}
-
-// dataPart is one section of data.
-type dataPart struct {
-	s      *section
-	marks  []uint64 // a bit for every byte that something refers to
-	starts []uint32
-	own    []uint64 // hash of each object, pointers to data counting as equal
-	sum    []uint64 // hash with the own hashes of what pointers point to
-}
-
-var seed = maphash.MakeSeed()
-
-// derived sections follow from code and types: what changes in them has its cause elsewhere. Build information is
-// compared by itself.
-func derived(name string) bool {
-	switch name {
-	case ".gopclntab", ".data.rel.ro.gopclntab", ".typelink", ".itablink", ".data.rel.ro.typelink", ".data.rel.ro.itablink", ".gosymtab",
-		".go.buildinfo", ".go.fipsinfo", ".go.module", ".note.go.buildid", ".note.gnu.build-id", ".rela", ".rela.dyn", ".rela.plt",
-		".gnu.version", ".gnu.version_r", ".hash", ".gnu.hash", ".dynsym", ".dynstr", ".interp", ".got", ".got.plt", ".dynamic", ".eh_frame", ".eh_frame_hdr":
+// same compares what lies at two places by content. What these contents point to is compared later, and differences are
+// reported where they are: an object that points to a changed string is not changed itself.
+func (c *comparison) same(p pair) bool {
+	if x, y := c.a.imports[p.a], c.b.imports[p.b]; x != y {
+		return false
+	} else if x != "" {
+		return true // the loader puts the same thing there
+	}
+	if c.outside(p) {
 		return true
+	}
+	pa, pb := c.da.part(p.a), c.db.part(p.b)
+	if pa == nil || pb == nil {
+		if pa != nil || pb != nil {
+			return false
+		}
+		sa, sb := c.a.in(p.a), c.b.in(p.b)
+		if sa == nil && sb == nil { // the end of a section is no longer in it
+			sa, sb = c.a.in(p.a-1), c.b.in(p.b-1)
+		}
+		if sa == nil && sb == nil { // headers, which are in no section
+			return p.a == p.b || p.a-c.da.lo == p.b-c.db.lo
+		}
+		return sa != nil && sb != nil && sa.name == sb.name
+	}
+	offA, offB := p.a-pa.s.addr, p.b-pb.s.addr
+	i, j := pa.find(offA), pb.find(offB)
+	if int(offA) != int(pa.start[i]) || int(offB) != int(pb.start[j]) {
+		return c.inside(p, pa, pb, i, j)
+	}
+	return c.objects(objectPair{pa, pb, i, j})
+}
+
+// outside tells whether both places belong to what is compared by itself.
+func (c *comparison) outside(p pair) bool {
+	if c.a.table == nil || c.b.table == nil {
+		return false
+	}
+	ma, mb := &c.a.module, &c.b.module
+	if d := p.a - ma.at; d < ma.size && d == p.b-mb.at {
+		return true
+	}
+	n := uint64(2 * c.a.word)
+	return ma.modinfo != 0 && mb.modinfo != 0 && p.a-ma.modinfo < n && p.a-ma.modinfo == p.b-mb.modinfo
+}
+
+// inside compares places that nothing known refers to, within objects.
+func (c *comparison) inside(p pair, pa, pb *dataPart, i, j int) bool {
+	offA, offB := int(p.a-pa.addr(i)), int(p.b-pb.addr(j))
+	if pa.zero || pb.zero {
+		return pa.zero == pb.zero && offA == offB && pa.match[i] == int32(j)+1
+	}
+	x, y := pa.object(i, offA), pb.object(j, offB)
+	n := min(len(x), len(y))
+	return n > 0 && c.loose(p, x[:n], y[:n])
+}
+
+// objects compares two objects and remembers the answer.
+func (c *comparison) objects(o objectPair) bool {
+	switch o.pa.match[o.i] {
+	case int32(o.j) + 1:
+		if o.pa.done[o.i] > 0 || o.pa.zero && o.pb.zero {
+			return c.settled(o)
+		}
+	case 0:
+		o.pa.match[o.i] = int32(o.j) + 1
+	default:
+		if o.pa.s.write || o.pb.s.write {
+			return false // another variable
+		}
+		return c.again(o)
+	}
+	if o.pa.via[o.i] == 0 {
+		o.pa.via[o.i] = c.via
+	}
+	n, ok := c.content(o)
+	if !ok {
+		o.pa.done[o.i] = differs
+		return false
+	}
+	o.pa.done[o.i], o.pb.done[o.j] = uint32(n), max(o.pb.done[o.j], uint32(n))
+	c.extend(o, n)
+	return true
+}
+
+// differs is what done says of an object that is not the same.
+const differs = 1 << 31
+
+func (c *comparison) settled(o objectPair) bool { return o.pa.done[o.i] != differs }
+
+// again compares an object with another one than the first that it was paired with: constants may be merged on one
+// side.
+func (c *comparison) again(o objectPair) bool {
+	p := pair{o.pa.addr(o.i), o.pb.addr(o.j)}
+	same, ok := c.extra[p]
+	if !ok {
+		c.extra[p] = true // for objects that refer to themselves
+		n, eq := c.content(o)
+		same = eq
+		c.extra[p] = same
+		if same {
+			o.pb.done[o.j] = max(o.pb.done[o.j], uint32(n))
+			if o.pa.done[o.i] == differs {
+				o.pa.done[o.i] = uint32(n)
+				o.pa.match[o.i] = int32(o.j) + 1
+			}
+		}
+	}
+	return same
+}
+
+// content compares as much of two objects as both have. Where one is longer, something refers into the other or behind
+// it.
+func (c *comparison) content(o objectPair) (int, bool) {
+	if o.pa.zero || o.pb.zero {
+		if o.pa.zero && o.pb.zero {
+			return 1, o.pa.s.name == o.pb.s.name
+		}
+		return 0, false
+	}
+	x, y := o.pa.object(o.i, 0), o.pb.object(o.j, 0)
+	n := min(len(x), len(y))
+	if n == 0 {
+		return 0, len(x) == len(y)
+	}
+	return n, c.loose(pair{o.pa.addr(o.i), o.pb.addr(o.j)}, x[:n], y[:n])
+}
+
+// extend goes on where one of two equal objects is longer: what follows in the other program belongs to it if it is
+// the same.
+func (c *comparison) extend(o objectPair, n int) {
+	x, y := o.pa.object(o.i, 0), o.pb.object(o.j, 0)
+	for k := o.j + 1; n < len(x) && len(y) == n && k < len(o.pb.start); k++ {
+		next := o.pb.object(k, 0)
+		m := min(len(x)-n, len(next))
+		if m == 0 || !c.loose(pair{o.pa.addr(o.i) + uint64(n), o.pb.addr(k)}, x[n:n+m], next[:m]) {
+			return
+		}
+		o.pb.done[k] = max(o.pb.done[k], uint32(m))
+		n += m
+		o.pa.done[o.i] = uint32(n)
+		if m < len(next) {
+			return
+		}
+		y = x[:n]
+	}
+	if len(x) > n {
+		return
+	}
+	at := n
+	for k := o.i + 1; at < len(y) && k < len(o.pa.start); k++ {
+		next := o.pa.object(k, 0)
+		m := min(len(y)-at, len(next))
+		if m == 0 || o.pa.done[k] != 0 || !c.loose(pair{o.pa.addr(k), o.pb.addr(o.j) + uint64(at)}, next[:m], y[at:at+m]) {
+			return
+		}
+		if m == len(next) && o.pa.match[k] == 0 {
+			o.pa.done[k] = uint32(m)
+		}
+		at += m
+		o.pb.done[o.j] = max(o.pb.done[o.j], uint32(at))
+		if m < len(next) {
+			return
+		}
+	}
+}
+
+// push remembers a pair for later.
+func (c *comparison) push(pa, pb *dataPart, i, j int) {
+	if pb != nil {
+		c.queue = append(c.queue, objectPair{pa, pb, i, j})
+	}
+}
+
+// drain compares what was remembered, and what that points to, to the end.
+func (c *comparison) drain() {
+	for len(c.queue) > 0 {
+		o := c.queue[len(c.queue)-1]
+		c.queue = c.queue[:len(c.queue)-1]
+		c.via = o.pa.via[o.i]
+		c.objects(o)
+	}
+}
+
+// loose compares two runs of data word by word. Words that differ are the same when both are addresses of what belongs
+// together, or, four bytes wide, offsets of it.
+func (c *comparison) loose(p pair, x, y []byte) bool {
+	waiting := len(c.queue)
+	if c.words(p, x, y) {
+		return true
+	}
+	c.queue = c.queue[:waiting] // what a wrong guess points to belongs to nothing
+	return false
+}
+
+func (c *comparison) words(p pair, x, y []byte) bool {
+	if bytes.Equal(x, y) && !c.holdsPointers(p, x) {
+		return true
+	}
+	word := c.a.word
+	aligned := (p.a-p.b)%uint64(word) == 0
+	off := 0
+	if aligned {
+		off = int(-p.a & uint64(word-1))
+		if off > len(x) {
+			off = len(x)
+		}
+		if !c.narrow(p, x[:off], y[:off], p) {
+			return false
+		}
+		for ; off+word <= len(x); off += word {
+			va, vb := c.a.read(x[off:]), c.b.read(y[off:])
+			if va == vb && va-c.da.lo >= c.da.hi-c.da.lo {
+				continue
+			}
+			if c.samePointer(va, vb, pair{p.a + uint64(off), p.b + uint64(off)}) {
+				continue
+			}
+			if va == vb {
+				continue // a number that looks like an address
+			}
+			at := pair{p.a + uint64(off), p.b + uint64(off)}
+			if !c.narrow(at, x[off:off+word], y[off:off+word], p) {
+				return false
+			}
+		}
+	}
+	at := pair{p.a + uint64(off), p.b + uint64(off)}
+	return c.narrow(at, x[off:], y[off:], p)
+}
+
+// holdsPointers tells whether equal data may hold addresses, which then must be followed.
+func (c *comparison) holdsPointers(p pair, x []byte) bool {
+	word := c.a.word
+	for off := int(-p.a & uint64(word-1)); off+word <= len(x); off += word {
+		if v := c.a.read(x[off:]); v-c.da.lo < c.da.hi-c.da.lo {
+			return true
+		}
 	}
 	return false
 }
 
-// divide finds the objects of a program.
-func divide(m *image) *objects {
-	o := &objects{m: m, lo: m.sections[0].addr}
-	last := &m.sections[len(m.sections)-1]
-	o.hi = last.addr + last.size
-	for i := range m.sections {
-		s := &m.sections[i]
-		if s.code || s.data == nil || derived(s.name) {
+// narrow compares bytes, and where they differ numbers of four bytes: offsets in Go's types, distances in jump tables
+// and exception tables. base is where the object begins.
+func (c *comparison) narrow(p pair, x, y []byte, base pair) bool {
+	for off := 0; off < len(x); {
+		if x[off] == y[off] {
+			off++
 			continue
 		}
-		o.parts = append(o.parts, dataPart{s: s, marks: make([]uint64, len(s.data)/64+1)})
-		o.mark(s.addr)
+		at := off - int((p.a+uint64(off))&3)
+		if at < 0 || at+4 > len(x) || !c.sameOffset(x[at:], y[at:], pair{p.a + uint64(at), p.b + uint64(at)}, base) {
+			return false
+		}
+		off = at + 4
 	}
-	o.markCode()
-	o.markData()
-	o.mark(m.module.at)
-	o.mark(m.module.at + m.module.size)
-	for i := range o.parts {
-		o.parts[i].split()
-		o.parts[i].own = o.hash(&o.parts[i], false)
-	}
-	for i := range o.parts {
-		o.parts[i].sum = o.hash(&o.parts[i], true)
-	}
-	return o
+	return true
 }
 
-func (o *objects) part(addr uint64) *dataPart {
-	for i := range o.parts {
-		if s := o.parts[i].s; addr-s.addr < s.size {
-			return &o.parts[i]
+// samePointer tells whether two words are addresses of what belongs together, and has their contents compared later.
+func (c *comparison) samePointer(va, vb uint64, at pair) bool {
+	if x, y := c.a.imports[at.a], c.b.imports[at.b]; x != "" || y != "" {
+		return x == y
+	}
+	if va-c.da.lo >= c.da.hi-c.da.lo || vb-c.db.lo >= c.db.hi-c.db.lo {
+		return false
+	}
+	p := pair{va, vb}
+	if c.a.inCode(va) || c.b.inCode(vb) {
+		return c.sameFunction(p)
+	}
+	pa, pb := c.da.part(va), c.db.part(vb)
+	if pa == nil || pb == nil {
+		return c.same(p)
+	}
+	i, j := pa.find(va-pa.s.addr), pb.find(vb-pb.s.addr)
+	if m := pa.match[i]; m == 0 {
+		if c.outside(p) {
+			return true
+		}
+		if pa.via[i] == 0 {
+			pa.via[i] = c.via
+		}
+		c.push(pa, pb, i, j)
+		return true
+	} else if m == int32(j)+1 {
+		return va-pa.addr(i) == vb-pb.addr(j)
+	}
+	return c.outside(p) || c.same(p)
+}
+
+// sameOffset compares 4-byte numbers: offsets from the start of Go's code or types, distances from where they lie
+// or from where their table begins.
+func (c *comparison) sameOffset(x, y []byte, at, base pair) bool {
+	ua, ub := binary.LittleEndian.Uint32(x), binary.LittleEndian.Uint32(y)
+	if c.a.table != nil && c.b.table != nil {
+		return c.sameGoOffset(uint64(ua), uint64(ub))
+	}
+	da, db := uint64(int64(int32(ua))), uint64(int64(int32(ub)))
+	for _, from := range []pair{base, at} {
+		p := pair{from.a + da, from.b + db}
+		sa, sb := c.a.in(p.a), c.b.in(p.b)
+		if sa == nil || sb == nil || sa.code != sb.code {
+			continue
+		}
+		if sa.code && c.sameFunction(p) || !sa.code && c.same(p) {
+			return true
 		}
 	}
-	return nil
+	return false
 }
 
-func (o *objects) mark(addr uint64) {
-	if p := o.part(addr); p != nil {
-		off := addr - p.s.addr
-		p.marks[off/64] |= 1 << (off % 64)
+func (c *comparison) sameGoOffset(va, vb uint64) bool {
+	pa, pb := c.a.module.text+va, c.b.module.text+vb
+	fa, fb := c.a.function(pa), c.b.function(pb)
+	if fa >= 0 && fb >= 0 && c.mate[fa] == int32(fb) && c.a.functions[fa].entry == pa && c.b.functions[fb].entry == pb {
+		return true
 	}
-}
-
-// markCode marks what instructions refer to, and notes where in the code the references are.
-func (o *objects) markCode() {
-	functions := o.m.table.functions
-	o.refs = make([]reference, 0, o.m.text.size/refsPerByte)
-	o.first = make([]uint32, len(functions)+1)
-	for i := range functions {
-		f := &functions[i]
-		b := o.m.body(f)
-		for at := 0; at < len(b); {
-			in := decode(b[at:])
-			if in.size == 0 {
-				at++
-				continue
-			}
-			if in.ref > 0 {
-				to := target(f.entry, b, at, in)
-				if !in.jump {
-					o.mark(to)
-				}
-				// References within a function move with it: their bytes are the same.
-				if to-f.entry >= f.end-f.entry {
-					o.refs = append(o.refs, reference{at: uint32(at + in.ref), size: uint8(in.size - in.ref)})
-				}
-			}
-			at += in.size
-		}
-		o.first[i+1] = uint32(len(o.refs))
+	ma, mb := &c.a.module, &c.b.module
+	if va >= ma.etypes-ma.types || vb >= mb.etypes-mb.types {
+		return false
 	}
+	return sameType(c.a.bytes(ma.types+va), c.b.bytes(mb.types+vb))
 }
 
-// reference is one in the code of a function: where its four bytes are, and how far it is from there to the end of the
-// instruction, which they are relative to.
-type reference struct {
-	at   uint32
-	size uint8
-}
-
-// to returns what a reference refers to.
-func (r reference) to(f *function, body []byte) uint64 {
-	rel := int32(binary.LittleEndian.Uint32(body[r.at:]))
-	return f.entry + uint64(r.at) + uint64(r.size) + uint64(int64(rel))
-}
-
-// of returns the references of function i.
-func (o *objects) of(i int) []reference { return o.refs[o.first[i]:o.first[i+1]] }
-
-// target returns what the reference of an instruction at offset at of a function refers to.
-func target(entry uint64, b []byte, at int, in instruction) uint64 {
-	rel := int32(binary.LittleEndian.Uint32(b[at+in.ref:]))
-	return entry + uint64(at) + uint64(in.size) + uint64(int64(rel))
-}
-
-// markData marks what aligned words that look like addresses refer to.
-func (o *objects) markData() {
-	for i := range o.parts {
-		p := &o.parts[i]
-		for off := int(-p.s.addr & 7); off+8 <= len(p.s.data); off += 8 {
-			if v := binary.LittleEndian.Uint64(p.s.data[off:]); v >= o.lo && v < o.hi {
-				o.mark(v)
-			}
-		}
+// sameType compares the heads of two type descriptors, which hold a hash of the whole type, or two names: a byte of
+// flags, a length and the text.
+func sameType(x, y []byte) bool {
+	const head = 24
+	if len(x) < head || len(y) < head {
+		return false
 	}
-}
-
-func (p *dataPart) split() {
-	n := 0
-	for _, w := range p.marks {
-		n += bits.OnesCount64(w)
+	if bytes.Equal(x[:head], y[:head]) {
+		return true
 	}
-	p.starts = make([]uint32, 0, n)
-	for i, w := range p.marks {
-		for ; w != 0; w &= w - 1 {
-			if off := i*64 + bits.TrailingZeros64(w); off < len(p.s.data) {
-				p.starts = append(p.starts, uint32(off))
-			}
-		}
+	n, used := binary.Uvarint(x[1:])
+	if used <= 0 || n > maxSymbol || 1+used+int(n) > min(len(x), len(y)) {
+		return false
 	}
-	p.marks = nil
-}
-
-// object returns the bytes of object i.
-func (p *dataPart) object(i int) []byte {
-	end := len(p.s.data)
-	if i+1 < len(p.starts) {
-		end = int(p.starts[i+1])
-	}
-	return p.s.data[p.starts[i]:end]
-}
-
-func (p *dataPart) addr(i int) uint64 { return p.s.addr + uint64(p.starts[i]) }
-
-// find returns the object that holds addr.
-func (p *dataPart) find(addr uint64) int {
-	off := uint32(addr - p.s.addr)
-	return sort.Search(len(p.starts), func(i int) bool { return p.starts[i] > off }) - 1
-}
-
-// hash returns the hash of every object of a part.
-func (o *objects) hash(p *dataPart, deep bool) []uint64 {
-	sums := make([]uint64, len(p.starts))
-	var buf []byte
-	for i := range sums {
-		b := p.object(i)
-		buf = append(buf[:0], b...)
-		for off := int(-p.addr(i) & 7); off+8 <= len(b); off += 8 {
-			if v := binary.LittleEndian.Uint64(b[off:]); v >= o.lo && v < o.hi {
-				binary.LittleEndian.PutUint64(buf[off:], o.meaning(v, deep))
-			}
-		}
-		sums[i] = maphash.Bytes(seed, buf)
-	}
-	return sums
-}
-
-// meaning returns what stands for an address, the same for the same thing at another place.
-func (o *objects) meaning(v uint64, deep bool) uint64 {
-	if f := o.m.table.at(v); f != nil {
-		return maphash.String(seed, f.name) + v - f.entry
-	}
-	p := o.part(v)
-	if p == nil {
-		if s := o.m.in(v); s != nil {
-			return maphash.String(seed, s.name)
-		}
-		return v
-	}
-	if !deep {
-		return 1
-	}
-	return p.own[p.find(v)]
+	end := 1 + used + int(n)
+	return n > 0 && x[0] < 16 && bytes.Equal(x[:end], y[:end])
 }

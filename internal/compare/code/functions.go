@@ -3,203 +3,222 @@ package code
 import (
 	"bytes"
 	"encoding/binary"
+	"sort"
 )
 
-// outcome of comparing one function of both programs.
-type outcome uint8
-
-const (
-	changedCode outcome = iota // the zero value is the worst
-	changedData                // the same instructions refer to data with another content
-	sameCode                   // the same, wherever it and what it refers to was moved
-)
-
-// pair is a place in data of the shipped and of the rebuilt program that one instruction refers to.
-type pair struct{ a, b uint64 }
-
-// comparison of two programs.
-type comparison struct {
-	a, b   *image
-	da, db *objects
-	known  map[pair]bool
-	depth  int
-}
-
-// function compares two functions: the bytes between references must be equal, and the references must mean the same.
-// It returns where the first difference in code is, or where the first data that differ are used.
-func (c *comparison) function(ia, ib int) (outcome, int, pair) {
-	fa, fb := &c.a.table.functions[ia], &c.b.table.functions[ib]
-	x, y := c.a.body(fa), c.b.body(fb)
-	ra, rb := c.da.of(ia), c.db.of(ib)
-	var data pair
-	out, at, used := sameCode, 0, 0
-	for i, r := range ra {
-		if i >= len(rb) || r != rb[i] || int(r.at)+4 > len(y) || !bytes.Equal(x[at:r.at], y[at:r.at]) {
-			return changedCode, firstDifference(x, y, at), data
+// fillFunctions sorts functions, settles those that overlap, and makes up one for each run of code that no table names.
+func (m *image) fillFunctions() {
+	sort.SliceStable(m.functions, func(i, j int) bool {
+		a, b := &m.functions[i], &m.functions[j]
+		if a.entry != b.entry {
+			return a.entry < b.entry
 		}
-		p := pair{r.to(fa, x), r.to(fb, y)}
-		switch c.reference(p) {
-		case changedCode:
-			return changedCode, int(r.at), data
-		case changedData:
-			if out == sameCode {
-				out, data, used = changedData, p, int(r.at)
+		return a.name != "" && (b.name == "" || a.name < b.name) // a name before none
+	})
+	kept := m.functions[:0]
+	for _, f := range m.functions {
+		if k := len(kept) - 1; k >= 0 {
+			last := &kept[k]
+			if f.entry == last.entry { // another name of the same code, or the same from another table
+				last.end = max(last.end, f.end)
+				continue
+			}
+			if f.entry < last.end {
+				if f.name == "" {
+					continue // a table of unwinding has parts of what a symbol covers
+				}
+				last.end = f.entry
 			}
 		}
-		at = int(r.at) + 4
+		kept = append(kept, f)
 	}
-	n := min(len(x), len(y))
-	if len(ra) != len(rb) || at > n || !bytes.Equal(x[at:n], y[at:n]) || !padding(x[n:]) || !padding(y[n:]) {
-		return changedCode, firstDifference(x, y, at), data
-	}
-	return out, used, data
-}
-
-// firstDifference returns the first offset from at on at which two functions differ.
-func firstDifference(x, y []byte, at int) int {
-	for at < len(x) && at < len(y) && x[at] == y[at] {
-		at++
-	}
-	return at
-}
-
-// padding tells whether b is nothing but what the linker puts between functions: breakpoints.
-func padding(b []byte) bool {
-	for _, c := range b {
-		if c != 0xcc {
-			return false
-		}
-	}
-	return true
-}
-
-// reference compares what two references outside of their functions mean.
-func (c *comparison) reference(p pair) outcome {
-	inA, inB := c.a.inText(p.a), c.b.inText(p.b)
-	if inA || inB {
-		ga, gb := c.a.table.at(p.a), c.b.table.at(p.b)
-		if ga != nil && gb != nil && ga.name == gb.name && p.a-ga.entry == p.b-gb.entry {
-			return sameCode
-		}
-		return changedCode
-	}
-	if c.same(p) {
-		return sameCode
-	}
-	return changedData
-}
-
-// same compares what lies at two places and remembers the answer. While a pair is being compared it counts as the same,
-// so that data that refers to itself comes to an end.
-func (c *comparison) same(p pair) bool {
-	same, ok := c.known[p]
-	if !ok {
-		if c.depth >= maxChain {
-			return false
-		}
-		c.known[p] = true
-		c.depth++
-		same = c.data(p)
-		c.depth--
-		c.known[p] = same
-	}
-	return same
-}
-
-// data compares the objects at both places. Where one object is longer, because something refers into the other or
-// behind it, the part that both have is compared: the rest is an object of its own in one of them.
-func (c *comparison) data(p pair) bool {
-	if ma, mb := c.a.module.modinfo, c.b.module.modinfo; ma != 0 && mb != 0 && p.a-ma < stringHeader && p.a-ma == p.b-mb {
-		return true // build information is compared field by field
-	}
-	if da := p.a - c.a.module.at; da < c.a.module.size && da == p.b-c.b.module.at {
-		return true // the module data only say where things lie
-	}
-	pa, pb := c.da.part(p.a), c.db.part(p.b)
-	if pa == nil || pb == nil {
-		if pa != nil || pb != nil {
-			return false
-		}
-		sa, sb := c.a.in(p.a), c.b.in(p.b)
-		if sa == nil && sb == nil { // the end of a section is no longer in it
-			sa, sb = c.a.in(p.a-1), c.b.in(p.b-1)
-		}
-		return sa != nil && sb != nil && sa.name == sb.name
-	}
-	i, j := pa.find(p.a), pb.find(p.b)
-	if pa.sum[i] == pb.sum[j] {
-		return p.a-pa.addr(i) == p.b-pb.addr(j)
-	}
-	x, y := pa.object(i)[p.a-pa.addr(i):], pb.object(j)[p.b-pb.addr(j):]
-	n := min(len(x), len(y))
-	if n == 0 || (len(x) == len(y)) && !c.loose(p, x, y) {
-		return false
-	}
-	return c.loose(p, x[:n], y[:n])
-}
-
-// loose compares two runs of data word by word. Words that differ are the same when both are addresses of the same
-// thing, or, four bytes wide, when both are offsets of the same function or type data (which is how type descriptors
-// refer to methods, names and other types).
-func (c *comparison) loose(p pair, x, y []byte) bool {
-	for off := 0; off < len(x); {
-		if x[off] == y[off] {
-			off++
+	m.functions = kept
+	var gaps []function
+	at := 0
+	for i := range m.sections {
+		s := &m.sections[i]
+		if !s.code || s.data == nil {
 			continue
 		}
-		wide, narrow := off-int((p.a+uint64(off))&7), off-int((p.a+uint64(off))&3)
+		end := s.addr + uint64(len(s.data))
+		from := s.addr
+		for ; at < len(m.functions) && m.functions[at].entry < end; at++ {
+			f := &m.functions[at]
+			gaps = m.gap(gaps, s, from, f.entry)
+			from = max(from, f.end)
+		}
+		gaps = m.gap(gaps, s, from, end)
+	}
+	m.functions = append(m.functions, gaps...)
+	sort.SliceStable(m.functions, func(i, j int) bool { return m.functions[i].entry < m.functions[j].entry })
+}
+
+// gap adds a function for code between functions unless it is padding. A whole section keeps its name.
+func (m *image) gap(list []function, s *section, from, to uint64) []function {
+	if from >= to || to-s.addr > uint64(len(s.data)) {
+		return list
+	}
+	b := s.data[from-s.addr : to-s.addr]
+	head := len(b) - len(bytes.TrimLeft(b, "\xcc\x90\x00"))
+	if m.arch == archAMD64 || m.arch == arch386 {
+		if nopsOnly(b) {
+			return list
+		}
+	} else {
+		head &^= 3
+	}
+	if head >= len(b) {
+		return list
+	}
+	f := function{entry: from + uint64(head), end: to, gap: true}
+	if from == s.addr && to == s.addr+uint64(len(s.data)) {
+		f.entry, f.name = from, s.name
+	}
+	return append(list, f)
+}
+
+// nopsOnly tells whether x86 code does nothing: what compilers and linkers put between functions.
+func nopsOnly(b []byte) bool {
+	for len(b) > 0 {
 		switch {
-		case (p.a-p.b)&7 == 0 && wide >= 0 && wide+8 <= len(x) && c.samePointer(x[wide:], y[wide:]):
-			off = wide + 8
-		case (p.a-p.b)&3 == 0 && narrow >= 0 && narrow+4 <= len(x) && c.sameOffset(x[narrow:], y[narrow:]):
-			off = narrow + 4
-		default:
+		case b[0] == 0x90 || b[0] == 0xcc || b[0] == 0:
+			b = b[1:]
+			continue
+		case b[0] == 0x66 || b[0] == 0x2e: // prefixes of long nops
+			b = b[1:]
+			continue
+		}
+		if len(b) < 3 || b[0] != 0x0f || b[1] != 0x1f {
 			return false
 		}
+		in := decodeSlowly(b, true)
+		if in.size == 0 {
+			return false
+		}
+		b = b[in.size:]
 	}
 	return true
 }
 
-func (c *comparison) samePointer(x, y []byte) bool {
-	va, vb := binary.LittleEndian.Uint64(x), binary.LittleEndian.Uint64(y)
-	if va < c.da.lo || va >= c.da.hi || vb < c.db.lo || vb >= c.db.hi {
-		return false
+// stubs names the short pieces of code through which imported functions are called by what they jump to.
+func (m *image) stubs() {
+	if len(m.imports) == 0 {
+		return
 	}
-	fa, fb := c.a.table.at(va), c.b.table.at(vb)
-	if fa != nil || fb != nil {
-		return fa != nil && fb != nil && fa.name == fb.name && va-fa.entry == vb-fb.entry
+	for i := range m.sections {
+		s := &m.sections[i]
+		if !s.code || s.data == nil || s.name != ".plt" && s.name != ".plt.sec" && s.name != ".plt.got" && s.name != ".iplt" {
+			continue
+		}
+		const size = 16
+		for off := uint64(0); off+size <= uint64(len(s.data)); off += size {
+			if name := m.stubTarget(s.data[off:off+size], s.addr+off); name != "" {
+				m.functions = append(m.functions, function{name: name + "@" + s.name, entry: s.addr + off, end: s.addr + off + size})
+			}
+		}
 	}
-	return c.same(pair{va, vb})
 }
 
-// sameOffset compares 4-byte offsets from the start of the code, or of the types.
-func (c *comparison) sameOffset(x, y []byte) bool {
-	va, vb := uint64(binary.LittleEndian.Uint32(x)), uint64(binary.LittleEndian.Uint32(y))
-	fa, fb := c.a.table.at(c.a.module.text+va), c.b.table.at(c.b.module.text+vb)
-	if fa != nil && fb != nil && fa.name == fb.name && fa.entry == c.a.module.text+va && fb.entry == c.b.module.text+vb {
-		return true
+// stubTarget returns the import that a stub jumps to.
+func (m *image) stubTarget(b []byte, addr uint64) string {
+	switch m.arch {
+	case archAMD64, arch386:
+		i := bytes.Index(b, []byte{0xff, 0x25})
+		if i < 0 || i+6 > len(b) {
+			return ""
+		}
+		slot := uint64(binary.LittleEndian.Uint32(b[i+2:]))
+		if m.arch == archAMD64 {
+			slot = addr + uint64(i) + 6 + uint64(int64(int32(slot)))
+		}
+		return m.imports[slot]
+	case archARM64:
+		w0, w1 := binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:])
+		if w0&0x9f000000 != 0x90000000 || w1&0xffc00000 != 0xf9400000 {
+			return ""
+		}
+		return m.imports[adrpPage(w0, addr)+uint64(w1>>10&0xfff)*8]
 	}
-	ma, mb := &c.a.module, &c.b.module
-	if va >= ma.etypes-ma.types || vb >= mb.etypes-mb.types {
-		return false
-	}
-	return sameType(c.a.bytes(ma.types+va), c.b.bytes(mb.types+vb))
+	return ""
 }
 
-// sameType compares the heads of two type descriptors, which hold a hash of the whole type, or two names: a byte of
-// flags, a length and the text.
-func sameType(x, y []byte) bool {
-	const head = 24
-	if len(x) < head || len(y) < head {
-		return false
+// unwindFunctions reads the ranges of code that .eh_frame describes (Linux Standard Base, core 5.0, 10.6): the start and
+// size of every function of a compiler that unwinds, also in stripped programs, and where its exception table is.
+func (m *image) unwindFunctions(b []byte, base, size uint64) {
+	b = b[:min(uint64(len(b)), size)]
+	le := binary.LittleEndian
+	type common struct{ pointer, lsda byte }
+	heads := make(map[uint64]common)
+	for off := uint64(0); off+8 <= uint64(len(b)); {
+		length := uint64(le.Uint32(b[off:]))
+		if length == 0 || length >= 0xffffff00 || length < 4 || length > uint64(len(b))-off-4 {
+			return
+		}
+		entry := b[off+4 : off+4+length]
+		id := uint64(le.Uint32(entry))
+		switch h, ok := heads[off+4-id]; {
+		case id == 0:
+			p, l := cieEncodings(entry[4:])
+			heads[off] = common{p, l}
+		case ok && h.pointer&0x0f == 0x0b && h.pointer&0x70 == 0x10 && len(entry) >= 12: // sdata4, relative to itself
+			at := base + off + 8
+			start := at + uint64(int64(int32(le.Uint32(entry[4:]))))
+			n := uint64(le.Uint32(entry[8:]))
+			if s := m.in(start); s != nil && s.code && n > 0 && n <= s.addr+s.size-start && len(m.functions) < maxFunctions {
+				m.functions = append(m.functions, function{entry: start, end: start + n})
+				m.addHandler(start, entry[12:], at+8, h.lsda)
+			}
+		}
+		off += 4 + length
 	}
-	if bytes.Equal(x[:head], y[:head]) {
-		return true
+}
+
+func (m *image) addHandler(entry uint64, rest []byte, at uint64, encoding byte) {
+	n, used := binary.Uvarint(rest)
+	if used <= 0 || n < 4 || encoding&0x7f != 0x1b || len(rest) < used+4 {
+		return
 	}
-	n, used := binary.Uvarint(x[1:])
-	if used <= 0 || n > maxSymbol || 1+used+int(n) > min(len(x), len(y)) {
-		return false
+	rel := binary.LittleEndian.Uint32(rest[used:])
+	if rel != 0 {
+		m.exception = append(m.exception, handler{entry, at + uint64(used) + uint64(int64(int32(rel)))})
 	}
-	end := 1 + used + int(n)
-	return n > 0 && x[0] < 16 && bytes.Equal(x[:end], y[:end])
+}
+
+// cieEncodings returns how the functions of a common information entry write their start and their exception table.
+func cieEncodings(b []byte) (pointer, lsda byte) {
+	lsda = 0xff
+	if len(b) < 2 {
+		return 0, lsda
+	}
+	end := bytes.IndexByte(b[1:], 0)
+	if end < 0 || end == 0 || b[1] != 'z' {
+		return 0, lsda
+	}
+	augmentation := b[2 : 1+end]
+	rest := b[2+end:]
+	for range 4 { // code alignment, data alignment, return register, length of the augmentation
+		_, n := binary.Uvarint(rest)
+		if n <= 0 {
+			return 0, lsda
+		}
+		rest = rest[n:]
+	}
+	for _, c := range augmentation {
+		if len(rest) == 0 {
+			return pointer, lsda
+		}
+		switch c {
+		case 'R':
+			pointer, rest = rest[0], rest[1:]
+		case 'L':
+			lsda, rest = rest[0], rest[1:]
+		case 'P':
+			n := map[byte]int{0x0b: 4, 0x03: 4, 0x0c: 8, 0x04: 8, 0x00: 8}[rest[0]&0x0f]
+			if n == 0 || len(rest) < 1+n {
+				return pointer, lsda
+			}
+			rest = rest[1+n:]
+		}
+	}
+	return pointer, lsda
 }

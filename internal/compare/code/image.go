@@ -2,30 +2,77 @@ package code
 
 import (
 	"bytes"
-	"debug/elf"
 	"encoding/binary"
-	"io"
 	"sort"
 )
 
-// image is a Go program for Linux and its kin on x86-64, as far as it is loaded into memory.
+// arch is a processor whose code is compared instruction by instruction.
+type arch uint8
+
+const (
+	archNone arch = iota // code is compared byte by byte
+	archAMD64
+	arch386
+	archARM64
+	archARM
+)
+
+func (a arch) String() string {
+	return [...]string{"an unknown processor", "x86-64", "x86", "arm64", "arm"}[a]
+}
+
+// image is an executable as far as it is loaded into memory, whatever format it came in.
 type image struct {
-	sections []section // allocated ones, by address
-	text     *section
-	table    *pclntab
-	module   module
+	format    string // "ELF", "PE", "Mach-O"
+	arch      arch
+	word      int       // bytes of an address, 4 or 8
+	fixed     bool      // loaded at fixed addresses: numbers in code may be addresses
+	sections  []section // loaded ones, by address; they do not overlap
+	other     []section // what is not loaded: symbols, debug data
+	functions []function
+	objects   []symbol          // named data, by address
+	imports   map[uint64]string // what the loader puts at an address
+	exception []handler         // exception tables of functions
+	table     *pclntab          // of Go programs
+	module    module
+	text      *section // of Go programs, where Go code lies
+	lines     func(pc uint64) (file string, line int)
+	facts     facts
 }
 
 // section is a run of memory with one purpose.
 type section struct {
+	name   string
+	addr   uint64
+	size   uint64
+	offset int64  // in the file
+	stored int64  // bytes in the file
+	data   []byte // nil for what starts as zeros
+	code   bool
+	write  bool
+	cloned bool // data is our own copy
+}
+
+// function is a run of code with one name, or with none where a program was stripped.
+type function struct {
+	name  string
+	entry uint64
+	end   uint64
+	info  uint32 // of Go programs, offset of its record behind the table
+	gap   bool   // made up for code that no table names
+}
+
+type symbol struct {
 	name string
 	addr uint64
 	size uint64
-	data []byte // nil for what starts as zeros
-	code bool
 }
 
-// module is what runtime.moduledata says about the layout; it is found by its first word, which points to the line table.
+// handler ties a function to its table of exception handlers.
+type handler struct{ entry, table uint64 }
+
+// module is what runtime.moduledata says about the layout of a Go program; it is found by its first word, which points
+// to the line table.
 type module struct {
 	at, text, etext     uint64
 	findfunc, gofunc    uint64
@@ -34,94 +81,17 @@ type module struct {
 	modinfo             uint64 // the string header of runtime.modinfo
 }
 
-// modInfoStart begins the module information, which runtime/debug keeps in the data and which is compared by itself.
-var modInfoStart = []byte("\x30\x77\xaf\x0c\x92\x74\x08\x02\x41\xe1\xc1\x07\xe6\xd6\x18\xe6")
-
-const stringHeader = 16 // bytes of a pointer and a length
-
-// findModInfo finds the string that refers to the module information.
-func (m *image) findModInfo() {
-	for i := range m.sections {
-		s := &m.sections[i]
-		j := bytes.Index(s.data, modInfoStart)
-		if j < 0 || s.code || derived(s.name) {
-			continue
-		}
-		var want [8]byte
-		binary.LittleEndian.PutUint64(want[:], s.addr+uint64(j))
-		for k := range m.sections {
-			d := &m.sections[k]
-			if at := bytes.Index(d.data, want[:]); at >= 0 && !d.code && !derived(d.name) && (d.addr+uint64(at))&7 == 0 {
-				m.module.modinfo = d.addr + uint64(at)
-				return
-			}
-		}
-	}
-}
-
-// load reads a program. It reports false for anything that is no such program, or whose tables do not hold together.
-func load(r io.ReaderAt) (*image, bool) {
-	f, err := elf.NewFile(r)
-	if err != nil || f.Machine != elf.EM_X86_64 || f.Class != elf.ELFCLASS64 || f.Data != elf.ELFDATA2LSB {
-		return nil, false
-	}
-	m := new(image)
-	var sum uint64
-	for _, s := range f.Sections {
-		if s.Flags&elf.SHF_ALLOC == 0 || s.Size == 0 || s.Flags&elf.SHF_TLS != 0 {
-			continue
-		}
-		c := section{name: s.Name, addr: s.Addr, size: s.Size, code: s.Flags&elf.SHF_EXECINSTR != 0}
-		if s.Type != elf.SHT_NOBITS {
-			if sum += s.Size; s.Size > maxImage || sum > maxImage || len(m.sections) > maxSegments || s.Flags&elf.SHF_COMPRESSED != 0 {
-				return nil, false
-			}
-			var last [1]byte
-			if n, _ := s.ReadAt(last[:], int64(s.Size-1)); n != 1 {
-				return nil, false // the file is shorter than it says: no memory for it
-			}
-			c.data = make([]byte, s.Size)
-			if n, _ := s.ReadAt(c.data, 0); n != len(c.data) {
-				return nil, false
-			}
-		}
-		m.sections = append(m.sections, c)
-	}
+// settle sorts sections and reports whether they hold together.
+func (m *image) settle() bool {
 	sort.Slice(m.sections, func(i, j int) bool { return m.sections[i].addr < m.sections[j].addr })
 	for i := range m.sections {
 		s := &m.sections[i]
 		if s.addr+s.size < s.addr || i > 0 && s.addr < m.sections[i-1].addr+m.sections[i-1].size {
-			return nil, false
+			return false
 		}
 	}
-	m.relocate()
-	if !m.findTable() {
-		return nil, false
-	}
-	m.findModInfo()
-	return m, true
+	return len(m.sections) > 0 && len(m.sections) <= maxSegments
 }
-
-// relocate writes the addresses that the loader of a position-independent program would write.
-func (m *image) relocate() {
-	for _, rela := range m.sections {
-		if rela.name != ".rela.dyn" && rela.name != ".rela" {
-			continue
-		}
-		const relative = 8 // R_X86_64_RELATIVE
-		for b := rela.data; len(b) >= 24; b = b[24:] {
-			if binary.LittleEndian.Uint64(b[8:])&0xffffffff != relative {
-				continue
-			}
-			if to := m.bytes(binary.LittleEndian.Uint64(b)); len(to) >= 8 {
-				copy(to[:8], b[16:24])
-			}
-		}
-	}
-}
-
-// inText tells whether addr lies in Go code.
-func (m *image) inText(addr uint64) bool { return addr-m.module.text < m.module.etext-m.module.text }
 
 // in returns the section that holds addr.
 func (m *image) in(addr uint64) *section {
@@ -139,84 +109,96 @@ func (m *image) in(addr uint64) *section {
 // bytes returns what lies at addr up to the end of its section, nil for zeros and outside.
 func (m *image) bytes(addr uint64) []byte {
 	s := m.in(addr)
-	if s == nil || s.data == nil {
+	if s == nil || addr-s.addr >= uint64(len(s.data)) {
 		return nil
 	}
 	return s.data[addr-s.addr:]
 }
 
-// findTable finds the line table and, by its address, the module data.
-func (m *image) findTable() bool {
-	var table *section
-	for i := range m.sections {
-		switch s := &m.sections[i]; s.name {
-		case ".gopclntab", ".data.rel.ro.gopclntab":
-			table = s
-		case ".text":
-			m.text = s
-		}
+// patch writes an address as a loader would, into our own copy of the section.
+func (m *image) patch(addr, value uint64) {
+	s := m.in(addr)
+	if s == nil || s.data == nil || addr-s.addr+uint64(m.word) > uint64(len(s.data)) {
+		return
 	}
-	if table == nil || table.data == nil || m.text == nil || m.text.data == nil || len(table.data) < 72 {
-		return false
+	if !s.cloned {
+		s.data, s.cloned = bytes.Clone(s.data), true
 	}
-	if !m.findModule(table.addr, binary.LittleEndian.Uint32(table.data) == magic118) {
-		return false
+	if at := s.data[addr-s.addr:]; m.word == 8 {
+		binary.LittleEndian.PutUint64(at, value)
+	} else {
+		binary.LittleEndian.PutUint32(at, uint32(value))
 	}
-	var ok bool
-	m.table, ok = parsePclntab(table.data, m.module.text, m.module.etext)
-	return ok
 }
 
-// findModule looks for runtime.moduledata; its form is that of the Go releases since 1.18.
-func (m *image) findModule(table uint64, old bool) bool {
-	var want [8]byte
-	binary.LittleEndian.PutUint64(want[:], table)
-	for i := range m.sections {
-		s := &m.sections[i]
-		if s.code || s.data == nil {
-			continue
-		}
-		for off := 0; ; off += 8 {
-			j := bytes.Index(s.data[off:], want[:])
-			if j < 0 {
-				break
-			}
-			off += j
-			if off&7 == 0 && m.parseModule(s, off, old) {
-				return true
-			}
-			off &^= 7
-		}
+// read returns the address that lies at the start of b.
+func (m *image) read(b []byte) uint64 {
+	if m.word == 8 {
+		return binary.LittleEndian.Uint64(b)
 	}
-	return false
+	return uint64(binary.LittleEndian.Uint32(b))
 }
 
-func (m *image) parseModule(s *section, off int, old bool) bool {
-	const words = 42
-	if len(s.data)-off < words*8 {
-		return false
+// inCode tells whether addr lies in code that is compared by function.
+func (m *image) inCode(addr uint64) bool {
+	if m.table != nil {
+		return addr-m.module.text < m.module.etext-m.module.text
 	}
-	w := func(i int) uint64 { return binary.LittleEndian.Uint64(s.data[off+8*i:]) }
-	shift := 0
-	if old {
-		shift = -2 // covctrs and ecovctrs came with Go 1.20
+	s := m.in(addr)
+	return s != nil && s.code
+}
+
+// function returns the index of the function that holds pc, -1 for none.
+func (m *image) function(pc uint64) int {
+	i := sort.Search(len(m.functions), func(i int) bool { return m.functions[i].entry > pc }) - 1
+	if i < 0 || pc >= m.functions[i].end {
+		return -1
 	}
-	d := module{
-		at: s.addr + uint64(off), size: words * 8, text: w(22), etext: w(23), findfunc: w(19),
-		gcdata: w(35 + shift), gcbss: w(36 + shift), types: w(37 + shift), etypes: w(38 + shift), gofunc: w(40 + shift),
-	}
-	t := m.in(d.text)
-	if t == nil || t != m.text || d.etext < d.text || d.etext-t.addr > t.size || w(20) != d.text {
-		return false
-	}
-	m.module = d
-	return true
+	return i
 }
 
 // body returns the machine code of a function with the padding behind it, which cannot be told from an operand.
 func (m *image) body(f *function) []byte {
-	if f.entry < m.text.addr || f.end-m.text.addr > m.text.size {
-		return nil
+	b := m.bytes(f.entry)
+	return b[:min(uint64(len(b)), f.end-f.entry)]
+}
+
+// place returns the file and line of pc in a function; where inlined code of another file lies there, those of
+// the function.
+func (m *image) place(f *function, pc uint64) (string, int) {
+	if m.table != nil {
+		file, line := m.table.line(f, pc)
+		if own, start := m.table.line(f, f.entry); own != file {
+			return own, start
+		}
+		return file, line
 	}
-	return m.text.data[f.entry-m.text.addr : f.end-m.text.addr]
+	if m.lines == nil {
+		return "", 0
+	}
+	return m.lines(pc)
+}
+
+// named returns the named data that holds addr.
+func (m *image) named(addr uint64) (*symbol, bool) {
+	i := sort.Search(len(m.objects), func(i int) bool { return m.objects[i].addr > addr }) - 1
+	if i < 0 || addr-m.objects[i].addr >= max(m.objects[i].size, 1) {
+		return nil, false
+	}
+	return &m.objects[i], true
+}
+
+// derived sections follow from code, types and symbols: what changes in them has its cause elsewhere. Build information,
+// imports and exports are compared by themselves.
+func derived(name string) bool {
+	switch name {
+	case ".gopclntab", ".data.rel.ro.gopclntab", "__gopclntab", ".typelink", ".itablink", ".data.rel.ro.typelink", ".data.rel.ro.itablink",
+		"__typelink", "__itablink", ".gosymtab", "__gosymtab", ".go.buildinfo", "__go_buildinfo", ".go.fipsinfo", "__go_fipsinfo", ".go.module",
+		".note.go.buildid", ".note.gnu.build-id", ".note.ABI-tag", ".note.gnu.property", ".rela", ".rela.dyn", ".rela.plt", ".rel.dyn", ".rel.plt", ".relr.dyn",
+		".gnu.version", ".gnu.version_r", ".gnu.version_d", ".hash", ".gnu.hash", ".dynsym", ".dynstr", ".interp", ".got", ".got.plt", ".dynamic",
+		".eh_frame", ".eh_frame_hdr", ".gnu_debuglink", ".pdata", ".xdata", ".reloc", ".edata", ".idata", ".rsrc", ".ARM.exidx", ".ARM.extab",
+		"__unwind_info", "__eh_frame", "__got", "__la_symbol_ptr", "__nl_symbol_ptr", "__stub_helper", ".symtab", ".debug_link", ".buildid":
+		return true
+	}
+	return false
 }

@@ -17,9 +17,37 @@ const (
 )
 
 const (
-	refsPerByte = 24   // bytes of code for each reference, as a first guess
-	maxChain    = 100  // pointers that are followed in a row
+	refsPerByte = 16   // bytes of code for each reference, as a first guess
 	minString   = 4    // fewer bytes are no string to a reader
 	maxString   = 4096 // bytes of an object that is shown as a string
 	maxTries    = 16   // objects of one length that are looked at for one that only moved
 )
+
+const (
+	maxStrings       = 10_000 // strings of one side that are kept
+	maxPadding       = 256    // bytes between functions
+	maxFunctionEdits = 400    // functions without names that were added or removed before order stops telling
+	maxNeighbours    = 8      // changed functions in a row that are paired by their place
+)
+
+const (
+	maxDisassembled     = 256 << 10 // bytes of a function that is shown as instructions
+	maxInstructionEdits = 500       // instructions that differ before a view shows all of them as changed
+	maxView             = 14        // lines of a view
+	maxContext          = 2         // lines of what is the same between two changes
+	maxViews            = 5         // functions of one program whose instructions are shown
+	maxFunctionNodes    = 200       // functions of one program that are listed
+)
+
+const (
+	maxProducers      = 64 << 20 // bytes of debug data whose units are asked for compiler and flags
+	maxUnits          = 2_000    // units of debug data
+	maxObjectSections = 100_000  // sections of an object file
+	maxResources      = 10_000   // resources of a PE file, and values of its version information
+	maxEntitlements   = 1 << 20  // bytes of the entitlements of a code signature
+	maxImports        = 100_000  // imported or exported names
+)
+
+const maxAlignment = 64 // zeros that may only fill up to the next object
+
+const minBulk = 8 // functions that differ before a compiler is to blame

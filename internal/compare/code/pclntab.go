@@ -4,15 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"sort"
+	"strings"
 )
-
-// function is one entry of the runtime's function table.
-type function struct {
-	name  string
-	entry uint64
-	end   uint64
-	info  uint32 // offset of its record behind the table
-}
 
 // pclntab is the runtime's line table of Go 1.18 and later, which stays in stripped programs (the runtime needs it for
 // tracebacks). Its form is that of runtime.pcHeader; every offset is checked when it is used.
@@ -23,6 +16,8 @@ type pclntab struct {
 	count                              uint64
 	startLine                          bool // records have a start line, Go 1.20 and later
 	functions                          []function
+	nameText                           string // the names, of which those of functions are parts
+	quantum                            uint64 // bytes that pc deltas count in
 	order                              binary.ByteOrder
 }
 
@@ -34,7 +29,7 @@ const (
 // parsePclntab reads the function table; text is where the program's Go code begins when the table does not say (since
 // Go 1.26 it does not).
 func parsePclntab(data []byte, text, etext uint64) (*pclntab, bool) {
-	if len(data) < 72 || data[4] != 0 || data[5] != 0 || data[7] != 8 {
+	if len(data) < 72 || data[4] != 0 || data[5] != 0 || data[7] != 8 && data[7] != 4 {
 		return nil, false
 	}
 	le := binary.LittleEndian
@@ -42,9 +37,14 @@ func parsePclntab(data []byte, text, etext uint64) (*pclntab, bool) {
 	if magic != magic118 && magic != magic120 {
 		return nil, false
 	}
-	word := func(i int) uint64 { return le.Uint64(data[8+8*i:]) }
+	word := func(i int) uint64 {
+		if data[7] == 4 {
+			return uint64(le.Uint32(data[8+4*i:]))
+		}
+		return le.Uint64(data[8+8*i:])
+	}
 	p := &pclntab{
-		data: data, text: text, count: word(0), names: word(3), units: word(4), files: word(5), tables: word(6), funcs: word(7),
+		data: data, text: text, count: word(0), quantum: uint64(max(data[6], 1)), names: word(3), units: word(4), files: word(5), tables: word(6), funcs: word(7),
 		startLine: magic == magic120, order: le,
 	}
 	size := uint64(len(data))
@@ -57,6 +57,7 @@ func parsePclntab(data []byte, text, etext uint64) (*pclntab, bool) {
 		return nil, false
 	}
 	p.functions = make([]function, 0, p.count)
+	p.nameText = string(data[p.names:min(max(p.names, p.units), size)])
 	table := data[p.funcs:]
 	for i := range p.count {
 		f := function{entry: text + uint64(le.Uint32(table[8*i:])), info: le.Uint32(table[8*i+4:]), end: etext}
@@ -70,7 +71,7 @@ func parsePclntab(data []byte, text, etext uint64) (*pclntab, bool) {
 		if !ok {
 			return nil, false
 		}
-		f.name = p.str(p.names + uint64(name))
+		f.name = p.name(uint64(name))
 		p.functions = append(p.functions, f)
 	}
 	return p, true
@@ -94,6 +95,18 @@ func (p *pclntab) str(off uint64) string {
 		b = b[:i]
 	}
 	return string(b)
+}
+
+// name returns the name at an offset of the names.
+func (p *pclntab) name(off uint64) string {
+	if off >= uint64(len(p.nameText)) {
+		return p.str(p.names + off)
+	}
+	s := p.nameText[off:min(uint64(len(p.nameText)), off+maxSymbol)]
+	if i := strings.IndexByte(s, 0); i >= 0 {
+		s = s[:i]
+	}
+	return s
 }
 
 // at returns the function that holds pc.
@@ -145,7 +158,7 @@ func (p *pclntab) value(table uint32, f *function, pc uint64) (int32, bool) {
 		}
 		b = b[n:]
 		val += int32(uint32(dv)>>1) ^ -int32(uint32(dv)&1)
-		at += dp
+		at += dp * p.quantum
 		if pc < at {
 			return val, true
 		}

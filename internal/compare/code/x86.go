@@ -2,9 +2,13 @@ package code
 
 // An instruction as far as comparing needs it: how long it is, and where in it a reference lies.
 type instruction struct {
-	size int
-	ref  int  // offset of a 4-byte displacement that is relative to the instruction's end, 0 for none
-	jump bool // the reference is a branch or call rather than a memory operand
+	size    int
+	ref     int  // offset of a 4-byte displacement that is relative to the instruction's end, 0 for none
+	jump    bool // the reference is a branch or call rather than a memory operand
+	disp    int  // offset of a 4-byte displacement that may be an address, 0 for none
+	imm     int  // offset of an immediate that may be one, immSize bytes, 0 for none
+	immSize int
+	vector  bool // has a VEX or EVEX prefix
 }
 
 // What follows an opcode byte.
@@ -107,7 +111,7 @@ func init() {
 func decode(b []byte) instruction {
 	const longest = 15
 	if len(b) <= longest {
-		return decodeSlowly(b)
+		return decodeSlowly(b, true)
 	}
 	i := 0
 	if b[0]&0xf0 == 0x40 {
@@ -132,30 +136,36 @@ func decode(b []byte) instruction {
 		in.size = i + int(modRMSize[m]) + int(plainSize[op])
 		return in
 	}
-	return decodeSlowly(b)
+	return decodeSlowly(b, true)
 }
 
-// decodeSlowly decodes any instruction.
-func decodeSlowly(b []byte) instruction {
-	d := decoder{b: b}
+// decodeSlowly decodes any instruction, of 64-bit mode when long is set and of 32-bit mode otherwise.
+func decodeSlowly(b []byte, long bool) instruction {
+	d := decoder{b: b, legacy: !long}
 	follow, ok := d.opcode()
 	if !ok || follow&opBad != 0 {
 		return instruction{}
 	}
-	var in instruction
+	in := instruction{vector: d.vex}
 	if follow&opModRM != 0 {
 		reg, rip, ok := d.modRM()
 		if !ok {
 			return instruction{}
 		}
-		if rip {
+		if rip && long {
 			in.ref = d.at - 4
+		} else if d.disp {
+			in.disp = d.at - 4
 		}
 		if follow&opGroup3 != 0 && reg > 1 {
 			follow &^= opImm8 | opImmZ
 		}
 	}
-	d.at += d.immediates(follow)
+	n := d.immediates(follow)
+	if n == 4 && follow&(opImmZ|opImmV|opOffset) != 0 || n == 8 {
+		in.imm, in.immSize = d.at, n
+	}
+	d.at += n
 	if follow&opRel32 != 0 {
 		in.ref, in.jump = d.at-4, true
 	}
@@ -172,6 +182,9 @@ type decoder struct {
 	short  bool // operand size prefix
 	wide   bool // REX.W
 	addr32 bool // address size prefix
+	legacy bool // 32-bit mode
+	disp   bool // the operand has a 4-byte displacement
+	vex    bool
 }
 
 func (d *decoder) next() byte {
@@ -195,7 +208,9 @@ func (d *decoder) opcode() (uint16, bool) {
 			continue
 		case c == 0xf0, c == 0xf2, c == 0xf3, c == 0x2e, c == 0x36, c == 0x3e, c == 0x26, c == 0x64, c == 0x65:
 			continue
-		case c >= 0x40 && c <= 0x4f:
+		case d.legacy && (c == 0xc4 || c == 0xc5 || c == 0x62) && d.at < len(d.b) && d.b[d.at] < 0xc0:
+			return opModRM, true // LES, LDS and BOUND
+		case c >= 0x40 && c <= 0x4f && !d.legacy:
 			d.wide = c&8 != 0
 			continue
 		case c == 0xc5:
@@ -210,6 +225,8 @@ func (d *decoder) opcode() (uint16, bool) {
 			d.next()
 			d.next()
 			return d.vector(m)
+		case c != 0x0f && d.legacy:
+			return legacyOpcode(c), true
 		case c != 0x0f:
 			return oneByte[c], true
 		}
@@ -229,6 +246,7 @@ func (d *decoder) opcode() (uint16, bool) {
 // vector returns what follows a VEX or EVEX opcode of map m.
 func (d *decoder) vector(m byte) (uint16, bool) {
 	op := d.next()
+	d.vex = true
 	switch m {
 	case 1:
 		if op == 0x77 {
@@ -254,6 +272,7 @@ func (d *decoder) modRM() (reg byte, rip, ok bool) {
 	if rm == 4 {
 		if sib := d.next(); mod == 0 && sib&7 == 5 {
 			d.at += 4
+			d.disp = true
 		}
 	}
 	switch {
@@ -261,9 +280,10 @@ func (d *decoder) modRM() (reg byte, rip, ok bool) {
 		d.at++
 	case mod == 2:
 		d.at += 4
+		d.disp = true
 	case rm == 5:
 		d.at += 4
-		rip = true
+		rip, d.disp = true, true
 	}
 	return reg, rip, d.at <= len(d.b)
 }
@@ -290,10 +310,29 @@ func (d *decoder) immediates(follow uint16) int {
 		n += 8
 	case follow&opImmV != 0:
 		n += z
-	case follow&opOffset != 0 && d.addr32:
+	case follow&opOffset != 0 && (d.addr32 || d.legacy):
 		n += 4
 	case follow&opOffset != 0:
 		n += 8
 	}
 	return n
+}
+
+// legacyOpcode returns what follows an opcode of the one-byte map in 32-bit mode, where that is another thing.
+func legacyOpcode(c byte) uint16 {
+	switch {
+	case c >= 0x40 && c <= 0x4f, c == 0x60, c == 0x61, c == 0xce, c == 0x27, c == 0x2f, c == 0x37, c == 0x3f, c == 0xd6:
+		return 0
+	case c < 0x40 && c&7 >= 6:
+		return 0 // pushes and pops of segment registers
+	case c == 0x62, c == 0x63:
+		return opModRM
+	case c == 0x82:
+		return opModRM | opImm8
+	case c == 0xd4, c == 0xd5:
+		return opImm8
+	case c == 0x9a, c == 0xea:
+		return opImm16 | opImmZ
+	}
+	return oneByte[c]
 }

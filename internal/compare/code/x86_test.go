@@ -1,6 +1,7 @@
 package code
 
 import (
+	"bytes"
 	"debug/elf"
 	"os"
 	"testing"
@@ -15,15 +16,14 @@ func TestDecodeAgreesWithDisassembler(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := os.Open(exe)
+	data, err := os.ReadFile(exe)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
-	if f, err := elf.NewFile(r); err != nil || f.Machine != elf.EM_X86_64 {
+	if f, err := elf.NewFile(bytes.NewReader(data)); err != nil || f.Machine != elf.EM_X86_64 {
 		t.Skip("not an x86-64 ELF program")
 	}
-	m, ok := load(r)
+	m, ok := load(data)
 	if !ok {
 		t.Fatal("the running program cannot be loaded")
 	}
@@ -70,6 +70,9 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte{0x62, 0xf1, 0x7d, 0x48, 0x6f, 0x05, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		in := decode(b)
+		if short := decodeSlowly(b, false); short.size < 0 || short.size > len(b) {
+			t.Fatalf("%+v of %d bytes", short, len(b))
+		}
 		if in.size < 0 || in.size > len(b) || in.ref != 0 && in.ref+4 > in.size {
 			t.Fatalf("%+v of %d bytes", in, len(b))
 		}

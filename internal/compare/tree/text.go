@@ -98,7 +98,7 @@ func (w *writer) node(n *Node, depth int) {
 		}
 		w.node(c, depth+1)
 	}
-	if rest := max(0, shown-maxShown) + n.More; rest > 0 {
+	if rest := max(0, shown-maxShown) + n.More; rest > 0 && below(n) != "functions" {
 		w.line("", fmt.Sprintf("%sand %d more %s differ", label(n), rest, below(n)))
 	}
 	if n.Same > 0 && below(n) == "members" {
