@@ -67,6 +67,9 @@ func (c *comparison) run() []outcome {
 func (c *comparison) sameShape(ia, ib int) bool {
 	x, y := c.a.body(&c.a.functions[ia]), c.b.body(&c.b.functions[ib])
 	ra, rb := c.da.of(ia), c.db.of(ib)
+	if c.a.functions[ia].stub {
+		return c.b.functions[ib].stub
+	}
 	if len(ra) != len(rb) {
 		return false
 	}
@@ -106,7 +109,7 @@ func (c *comparison) padding(b []byte) bool {
 func (c *comparison) vote() {
 	votes := make([][]int32, len(c.da.parts))
 	for i, k := range c.mate {
-		if !c.shape[i] {
+		if !c.shape[i] || c.a.functions[i].stub {
 			continue
 		}
 		ra, rb := c.da.of(i), c.db.of(int(k))
@@ -164,6 +167,9 @@ func (c *comparison) function(ia, ib int) outcome {
 // references returns the outcome, and the first place in the code and in data that differs.
 func (c *comparison) references(ia, ib int) (outcome, int, pair) {
 	ra, rb := c.da.of(ia), c.db.of(ib)
+	if c.a.functions[ia].stub {
+		return sameCode, 0, pair{}
+	}
 	c.via = int32(ia) + 1
 	out, at, found := sameCode, 0, pair{}
 	for i := range ra {

@@ -257,8 +257,8 @@ func (o *objects) show(addr uint64) string {
 
 // firstText returns the text up to the first zero byte, or all of it.
 func firstText(b []byte) (string, bool) {
-	if i := bytes.IndexByte(b, 0); i >= minString {
-		b = b[:i]
+	if i := bytes.IndexByte(b, 0); i > 0 && bytes.IndexFunc(b[:i], func(r rune) bool { return r < ' ' || r > '~' }) < 0 {
+		return string(b[:i]), true
 	}
 	return text(b)
 }

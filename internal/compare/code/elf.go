@@ -168,7 +168,7 @@ func (m *image) elfFunctions(f *elf.File) {
 		switch elf.ST_TYPE(s.Info) {
 		case elf.STT_FUNC, elf.STT_GNU_IFUNC:
 			addr := s.Value &^ thumb
-			if sec := m.in(addr); sec != nil && sec.code && s.Size > 0 {
+			if sec := m.in(addr); sec != nil && sec.code && s.Size <= sec.size {
 				m.functions = append(m.functions, function{name: s.Name, entry: addr, end: min(addr+s.Size, sec.addr+sec.size)})
 			}
 		case elf.STT_OBJECT:

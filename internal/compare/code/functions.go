@@ -15,6 +15,7 @@ func (m *image) fillFunctions() {
 		}
 		return a.name != "" && (b.name == "" || a.name < b.name) // a name before none
 	})
+	m.endFunctions()
 	kept := m.functions[:0]
 	for _, f := range m.functions {
 		if k := len(kept) - 1; k >= 0 {
@@ -51,6 +52,25 @@ func (m *image) fillFunctions() {
 	}
 	m.functions = append(m.functions, gaps...)
 	sort.SliceStable(m.functions, func(i, j int) bool { return m.functions[i].entry < m.functions[j].entry })
+}
+
+// endFunctions lets functions whose size nobody says end where the next one or their section does.
+func (m *image) endFunctions() {
+	next := uint64(0) // start of the next function, from the back
+	for i := len(m.functions) - 1; i >= 0; i-- {
+		f := &m.functions[i]
+		if i+1 < len(m.functions) && m.functions[i+1].entry > f.entry {
+			next = m.functions[i+1].entry
+		}
+		if f.end != f.entry {
+			continue
+		}
+		s := m.in(f.entry)
+		f.end = s.addr + s.size
+		if next > f.entry {
+			f.end = min(f.end, next)
+		}
+	}
 }
 
 // gap adds a function for code between functions unless it is padding. A whole section keeps its name.
@@ -113,7 +133,7 @@ func (m *image) stubs() {
 		const size = 16
 		for off := uint64(0); off+size <= uint64(len(s.data)); off += size {
 			if name := m.stubTarget(s.data[off:off+size], s.addr+off); name != "" {
-				m.functions = append(m.functions, function{name: name + "@" + s.name, entry: s.addr + off, end: s.addr + off + size})
+				m.functions = append(m.functions, function{name: name + "@" + s.name, entry: s.addr + off, end: s.addr + off + size, stub: true})
 			}
 		}
 	}

@@ -60,6 +60,7 @@ type function struct {
 	end   uint64
 	info  uint32 // of Go programs, offset of its record behind the table
 	gap   bool   // made up for code that no table names
+	stub  bool   // jumps to an import, which is compared by itself
 }
 
 type symbol struct {

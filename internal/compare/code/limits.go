@@ -50,4 +50,4 @@ const (
 
 const maxAlignment = 64 // zeros that may only fill up to the next object
 
-const minBulk = 8 // functions that differ before a compiler is to blame
+const minBulk = 4 // functions that differ before a compiler is to blame

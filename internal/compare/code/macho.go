@@ -112,7 +112,7 @@ func (m *image) machoImports(f *macho.File) {
 			}
 			name := f.Symtab.Syms[sym].Name
 			if kind == sectSymbolStubs {
-				m.functions = append(m.functions, function{name: name + "@stub", entry: s.Addr + k*size, end: s.Addr + (k+1)*size})
+				m.functions = append(m.functions, function{name: name + "@stub", entry: s.Addr + k*size, end: s.Addr + (k+1)*size, stub: true})
 			} else {
 				m.imports[s.Addr+k*8] = name
 			}

@@ -99,12 +99,12 @@ func (m *matching) byContent() {
 	var la, lb []int32
 	var ka, kb []uint64
 	for i, j := range m.mate {
-		if j < 0 {
+		if j < 0 && !m.c.a.functions[i].stub {
 			la, ka = append(la, int32(i)), append(ka, sketch(m.c.a, m.c.da, i))
 		}
 	}
 	for j, i := range m.back {
-		if i < 0 {
+		if i < 0 && !m.c.b.functions[j].stub {
 			lb, kb = append(lb, int32(j)), append(kb, sketch(m.c.b, m.c.db, j))
 		}
 	}
@@ -112,6 +112,7 @@ func (m *matching) byContent() {
 		return
 	}
 	m.uniques(la, lb, ka, kb)
+	m.byCalls()
 	la, ka = m.alone(la, ka, m.mate)
 	lb, kb = m.alone(lb, kb, m.back)
 	for _, b := range align.Blocks(ka, kb, maxFunctionEdits) {
@@ -131,6 +132,36 @@ func (m *matching) byContent() {
 func (m *matching) mayPair(i, j int32, same bool) bool {
 	f, g := &m.c.a.functions[i], &m.c.b.functions[j]
 	return same || f.name == "" && g.name == ""
+}
+
+// byCalls pairs functions that are reached from the same places of functions that do the same.
+func (m *matching) byCalls() {
+	var queue []int32
+	for i, j := range m.mate {
+		if j >= 0 {
+			queue = append(queue, int32(i))
+		}
+	}
+	for len(queue) > 0 {
+		i := queue[len(queue)-1]
+		queue = queue[:len(queue)-1]
+		j := m.mate[i]
+		if m.c.a.functions[i].stub || !m.c.sameShape(int(i), int(j)) {
+			continue
+		}
+		ra, rb := m.c.da.of(int(i)), m.c.db.of(int(j))
+		for n := range ra {
+			x, y := m.c.a.function(ra[n].to), m.c.b.function(rb[n].to)
+			if x < 0 || y < 0 || m.mate[x] >= 0 || m.back[y] >= 0 || m.c.a.functions[x].entry != ra[n].to || m.c.b.functions[y].entry != rb[n].to {
+				continue
+			}
+			if f, g := &m.c.a.functions[x], &m.c.b.functions[y]; f.stub || g.stub || f.name != "" && g.name != "" {
+				continue
+			}
+			m.pair(int32(x), int32(y))
+			queue = append(queue, int32(x))
+		}
+	}
 }
 
 func (m *matching) alone(list []int32, keys []uint64, mate []int32) ([]int32, []uint64) {

@@ -42,10 +42,13 @@ func Explain(n *tree.Node, shipped, rebuilt []byte) {
 	}
 	before = append(before, a.facts.makers(&b.facts)...)
 	r := compareImages(a, b)
-	found := r.Causes(own)
 	if c, ok := r.bulk(before); ok {
 		before = append(before, c)
 	}
+	if len(before) == 0 {
+		r.look(own)
+	}
+	found := r.Causes(own)
 	if len(before) > 0 { // which functions another compiler changed says nothing more
 		for i := range found {
 			found[i].Details = nil
@@ -100,7 +103,13 @@ func (r *Result) linkOrder(causes []tree.Cause) []tree.Cause {
 
 // bulk recognises that a compiler did everything in another way: most functions differ.
 func (r *Result) bulk(before []tree.Cause) (tree.Cause, bool) {
-	if len(r.Changed) < minBulk || 2*len(r.Changed) < r.Functions {
+	own := 0
+	for i := range r.c.a.functions {
+		if f := &r.c.a.functions[i]; !f.stub && !f.gap && !startup[f.name] {
+			own++
+		}
+	}
+	if len(r.Changed) < minBulk || 10*len(r.Changed) < 6*own {
 		return tree.Cause{}, false
 	}
 	for _, c := range before {
@@ -109,7 +118,7 @@ func (r *Result) bulk(before []tree.Cause) (tree.Cause, bool) {
 		}
 	}
 	c := tree.Cause{
-		ID: tree.CauseFlags, Text: fmt.Sprintf("%d of %d functions have other code: other flags or another version of the compiler", len(r.Changed), r.Functions),
+		ID: tree.CauseFlags, Text: fmt.Sprintf("%d of %d functions have other code: other flags or another version of the compiler", len(r.Changed), own),
 		Remedy: "build with the flags of the shipped file (optimisation, hardening, processor)",
 	}
 	if x, y := r.vectors[0], r.vectors[1]; (x == 0) != (y == 0) {
@@ -118,6 +127,12 @@ func (r *Result) bulk(before []tree.Cause) (tree.Cause, bool) {
 		c.Remedy = "build for one processor (-march, GOAMD64), not for that of the machine"
 	}
 	return c, true
+}
+
+// startup code is linked in as it is, whatever the compiler was told.
+var startup = map[string]bool{
+	"_start": true, "_init": true, "_fini": true, "frame_dummy": true, "register_tm_clones": true, "deregister_tm_clones": true,
+	"__do_global_dtors_aux": true, "_dl_relocate_static_pie": true,
 }
 
 // nodes adds the table of sections and, below the sections of code, functions.
@@ -259,7 +274,10 @@ func (r *Result) Causes(own string) []tree.Cause {
 		if len(list) == 0 {
 			return
 		}
-		sort.SliceStable(list, func(i, j int) bool { return rank(list[i].Name, own) < rank(list[j].Name, own) })
+		sortFunctions(list, own)
+		if time, ok := onlyTimes(list); ok {
+			id = time
+		}
 		c := tree.Cause{ID: id, Text: fmt.Sprintf("%d %s: %s", len(list), plural(what, len(list)), list[0])}
 		if len(list) == 1 {
 			c.Text = fmt.Sprintf("%s: %s", plural(what, 1), list[0])
@@ -295,6 +313,10 @@ func (f Function) String() string {
 		s += ", " + f.Note
 	}
 	return s
+}
+
+func sortFunctions(list []Function, own string) {
+	sort.SliceStable(list, func(i, j int) bool { return rank(list[i].Name, own) < rank(list[j].Name, own) })
 }
 
 func rank(name, own string) int {

@@ -11,16 +11,17 @@ import (
 
 // A Function is one that was added, removed or changed.
 type Function struct {
-	Name     string
-	Place    string // file:line of the start, or of the first difference; of the side that has it, or of the shipped
-	Other    string // the same in the rebuilt program, where both have the function
-	Shipped  int    // bytes of machine code; 0 when it is only in the other program
-	Rebuilt  int
-	Data     string // the instructions are the same, the data they refer to is not: both contents
-	Constant string // nothing but one number in one instruction differs
-	Note     string // what else there is to say
-	View     []tree.Line
-	entries  [2]uint64
+	Name    string
+	Place   string // file:line of the start, or of the first difference; of the side that has it, or of the shipped
+	Other   string // the same in the rebuilt program, where both have the function
+	Shipped int    // bytes of machine code; 0 when it is only in the other program
+	Rebuilt int
+	Data    string // the instructions are the same, the data they refer to is not: both contents
+	Note    string // what else there is to say
+	View    []tree.Line
+	cause   string // of what nothing but one number differs in, when that number looks like a time
+	entries [2]uint64
+	index   [2]int
 }
 
 // Result is what differs between two programs by function and data.
@@ -40,6 +41,7 @@ type Result struct {
 	ShippedWhere   []string // which of them, by name or place
 	RebuiltWhere   []string
 	vectors        [2]int // instructions of vector extensions in changed functions
+	c              *comparison
 }
 
 // Equal tells whether neither code nor data differs.
@@ -80,9 +82,11 @@ func load(data []byte) (*image, bool) {
 func compareImages(a, b *image) *Result {
 	c := newComparison(a, b)
 	out := c.run()
-	r := &Result{Functions: len(a.functions)}
+	r := &Result{Functions: len(a.functions), c: c}
 	for i, k := range c.mate {
 		switch {
+		case k < 0 && a.functions[i].stub:
+			r.Functions-- // imports are compared by themselves
 		case k < 0:
 			r.Added = append(r.Added, c.alone(a, i, 0))
 		case out[i] == sameCode:
@@ -94,7 +98,7 @@ func compareImages(a, b *image) *Result {
 		}
 	}
 	for k, i := range c.back {
-		if i < 0 {
+		if i < 0 && !b.functions[k].stub {
 			r.Removed = append(r.Removed, c.alone(b, k, 1))
 		}
 	}
@@ -115,7 +119,7 @@ func (c *comparison) alone(m *image, i, side int) Function {
 	} else {
 		d.Rebuilt = size
 	}
-	d.entries[side] = f.entry
+	d.entries[side], d.index[side] = f.entry, i
 	return d
 }
 
@@ -142,7 +146,7 @@ func (m *image) where(f *function, pc uint64) string {
 // described is what both sides have of a function, the places at an offset.
 func (c *comparison) described(i, k, at int) Function {
 	f, g := &c.a.functions[i], &c.b.functions[k]
-	d := Function{Name: c.a.label(f), Shipped: len(c.a.body(f)), Rebuilt: len(c.b.body(g)), entries: [2]uint64{f.entry, g.entry}}
+	d := Function{Name: c.a.label(f), Shipped: len(c.a.body(f)), Rebuilt: len(c.b.body(g)), entries: [2]uint64{f.entry, g.entry}, index: [2]int{i, k}}
 	d.Place = c.a.where(f, min(f.entry+uint64(at), max(f.end, 1)-1))
 	d.Other = c.b.where(g, min(g.entry+uint64(at), max(g.end, 1)-1))
 	return d
@@ -172,6 +176,12 @@ func firstDifferent(x, y []byte) int {
 // what names data with its content from an offset on.
 func (o *objects) what(addr uint64, offset int) string {
 	name, content := o.describe(addr), o.show(addr+uint64(offset))
+	if p := o.part(addr); p != nil && p.zero {
+		if _, ok := o.m.named(addr); !ok {
+			name += fmt.Sprintf("+%#x", addr-p.s.addr)
+		}
+		return "variable " + name
+	}
 	if offset > 0 {
 		content = fmt.Sprintf("at %+d %s", offset, content)
 	}
@@ -189,7 +199,16 @@ func (c *comparison) changed(i, k int) Function {
 	} else {
 		at = c.firstDifference(i, k)
 	}
-	return c.described(i, k, at)
+	d := c.described(i, k, at)
+	if c.shape[i] {
+		x, y := c.da.of(i), c.db.of(k)
+		for n := range x {
+			if int(x[n].at) == at {
+				d.Note = fmt.Sprintf("%s reached shipped, %s rebuilt", c.da.describe(x[n].to), c.db.describe(y[n].to))
+			}
+		}
+	}
+	return d
 }
 
 // firstDifference returns the first offset at which two functions differ in more than references.

@@ -2,6 +2,7 @@ package code
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/compare/tree"
 	"github.com/glassbuild/glassbuild/internal/compare/value"
@@ -20,7 +21,7 @@ func (r *Result) dataCauses() []tree.Cause {
 		objects int
 		where   []string
 	}{{"shipped", r.ShippedStrings, r.ShippedObjects, r.ShippedWhere}, {"rebuilt", r.RebuiltStrings, r.RebuiltObjects, r.RebuiltWhere}} {
-		if len(s.strings) > 0 {
+		if len(s.strings) > 0 && !r.told(s.strings) {
 			c := tree.Cause{ID: tree.CauseData, Text: fmt.Sprintf("%s only in the %s file: %+.80q", count(len(s.strings), "string"), s.what, s.strings[0])}
 			for _, v := range s.strings[:min(len(s.strings), maxDetails+1)] {
 				c.Details = append(c.Details, fmt.Sprintf("%+.80q", v))
@@ -37,6 +38,20 @@ func (r *Result) dataCauses() []tree.Cause {
 		}
 	}
 	return causes
+}
+
+// told tells whether the one string was named with the function that uses it.
+func (r *Result) told(list []string) bool {
+	if len(list) != 1 || len(r.Data) == 0 {
+		return false
+	}
+	want := fmt.Sprintf("%+.60q", list[0])
+	for _, f := range r.Data[:min(len(r.Data), maxDetails)] {
+		if strings.Contains(f.Data, want) {
+			return true
+		}
+	}
+	return false
 }
 
 // oneKind explains strings of which every one has a partner that differs in nothing but one kind of value.

@@ -71,7 +71,7 @@ func (w *writer) node(n *Node, depth int) {
 		w.line("", label(n)+"more levels differ")
 		return
 	}
-	if n.Status == Identical {
+	if n.Status == Identical && n.Kind != Section {
 		w.line("", label(n)+"identical")
 		return
 	}
