@@ -14,6 +14,7 @@ type Build struct {
 	Ref        string // branch or tag that the caller named; may be empty
 	Recipe     string // sha256 of the canonical recipe
 	RecipeText string // the canonical recipe itself; may be empty
+	Lock       string // sha256 of the lock beside it; "" when there is none
 
 	Builder    string            // builder id; "" is BuilderID
 	Version    map[string]string // versions of the builder's parts, e.g. glassbuild
@@ -59,6 +60,9 @@ func (b *Build) Marshal(subjects ...Resource) ([]byte, error) {
 	}
 	if b.RecipeText != "" {
 		external["recipe"] = map[string]string{"sha256": b.Recipe, "text": b.RecipeText}
+	}
+	if b.Lock != "" {
+		external["lock"] = map[string]string{"sha256": b.Lock}
 	}
 	runs := []map[string]any{}
 	for _, r := range b.Runs {

@@ -12,6 +12,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -227,7 +228,8 @@ func (o *Outcome) runFetch(ctx context.Context, req Request, env gomod.Env, eco 
 	for _, l := range s.Listeners() {
 		serving.Go(func() error { return proxy.Serve(sctx, l) })
 	}
-	rec := &RunRecord{Variation: v, Isolation: s.Isolation()}
+	rec := &RunRecord{Variation: v, Isolation: s.Isolation(), Started: time.Now().UTC()}
+	defer func() { rec.Finished = time.Now().UTC() }()
 	o.Record.Fetch = rec
 	for i, st := range req.Recipe.Fetch {
 		req.Step("%s", title("fetch", i, st))

@@ -1,6 +1,8 @@
 package rebuild
 
 import (
+	"time"
+
 	"github.com/glassbuild/glassbuild/internal/remote"
 	"github.com/glassbuild/glassbuild/internal/sandbox"
 )
@@ -22,6 +24,8 @@ type Record struct {
 
 // RunRecord is one pass through the steps.
 type RunRecord struct {
+	Started   time.Time         `json:"started"`
+	Finished  time.Time         `json:"finished"`
 	Variation Variation         `json:"variation"`
 	Isolation sandbox.Isolation `json:"isolation"`
 	Steps     []StepRecord      `json:"steps"`

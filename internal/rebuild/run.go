@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/rebuild/vcs"
@@ -59,7 +60,8 @@ func (r *Result) Open(output string) (OutputFile, error) {
 // runOnce builds once, from scratch.
 func (o *Outcome) runOnce(ctx context.Context, req Request, n int) (*Result, error) {
 	v := variation(n)
-	res := &Result{Record: RunRecord{Variation: v}}
+	res := &Result{Record: RunRecord{Variation: v, Started: time.Now().UTC()}}
+	defer func() { res.Record.Finished = time.Now().UTC() }()
 	logs, err := req.Run.Dir("log")
 	if err != nil {
 		return res, err

@@ -153,10 +153,10 @@ type Result struct {
 
 // Attempt is one refused attempt to reach a network.
 type Attempt struct {
-	Process string // the name that the process gave itself: hostile text
-	Call    string // "connect" or "sendto"
-	Target  string // "192.0.2.1:443", "[2001:db8::1]:443" or "family 40"
-	Count   int
+	Process string `json:"process"` // the name that the process gave itself: hostile text
+	Call    string `json:"call"`    // "connect" or "sendto"
+	Target  string `json:"target"`  // "192.0.2.1:443", "[2001:db8::1]:443" or "family 40"
+	Count   int    `json:"count"`
 }
 
 // OutputLimits bounds Outputs. Zero fields get the defaults of limits.go.
@@ -189,27 +189,29 @@ type Output struct {
 
 // Isolation says what was obtained.
 type Isolation struct {
-	Runtime    string // "embedded"
-	Carrier    string // "memory" (the small static program) or "self" (this whole program again)
-	Kernel     string
-	Namespaces []string
-	Checks     []Check    // made from inside, all of them hold
-	Limits     []Enforced // sorted by name
-	Network    string     // "refused, listed" or "refused, not listed: …"
-	Notes      []Check    // how things were obtained where there is more than one way; OK is whether it was the first one
+	Runtime    string     `json:"runtime"` // "embedded"
+	Carrier    string     `json:"carrier"` // "memory" (the small static program) or "self" (this whole program again)
+	Kernel     string     `json:"kernel"`
+	Namespaces []string   `json:"namespaces"`
+	Checks     []Check    `json:"checks"`          // made from inside, all of them hold
+	Limits     []Enforced `json:"limits"`          // sorted by name
+	Network    string     `json:"network"`         // "refused, listed" or "refused, not listed: …"
+	Notes      []Check    `json:"notes,omitempty"` // how things were obtained where there is more than one way; OK is whether it was the first one
 }
 
 // Check is one thing that was looked at.
 type Check struct {
-	Name   string
-	OK     bool
-	Detail string
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail,omitempty"`
 }
 
 // Enforced says which mechanism holds a limit: "cgroup v2", "cgroup v1", "rlimit", "tmpfs size", "watch" (the sandbox's
 // first process looks ten times a second), "host", or "" when none could.
 type Enforced struct {
-	Limit, By, Detail string
+	Limit  string `json:"limit"`
+	By     string `json:"by"`
+	Detail string `json:"detail,omitempty"`
 }
 
 // Capabilities is what a machine offers.

@@ -5,6 +5,8 @@ import "time"
 // Every bound on what a hostile repository or server can make this package do.
 const (
 	maxConfigSize   = 1 << 20
+	maxIndex        = 512 << 20
+	maxChanges      = 50      // of a work tree that are named
 	maxPointerFile  = 4 << 10 // a .git file, a loose ref
 	maxShallowSize  = 64 << 20
 	maxPackedRefs   = 256 << 20
