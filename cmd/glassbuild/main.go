@@ -81,7 +81,8 @@ func (a *app) command() *cobra.Command {
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpCommand(helpCommand(root))
-	root.AddCommand(a.verifyCommand(), a.checkCommand(), a.trustCommand(), a.sourceCommand(), a.buildCommand(), a.initCommand(), a.policyCommand(), a.lockCommand(), a.diffCommand(), a.doctorCommand())
+	root.AddCommand(a.verifyCommand(), a.attestCommand(), a.checkCommand(), a.trustCommand(), a.sourceCommand(), a.buildCommand(), a.initCommand(), a.policyCommand(),
+		a.lockCommand(), a.diffCommand(), a.doctorCommand())
 	return root
 }
 

@@ -69,6 +69,12 @@ func Parse(text string) (Reference, error) {
 	return ref, nil
 }
 
+// Archive names the one image in an archive, whatever characters the path holds.
+func Archive(path string) Reference { return Reference{kind: inArchive, place: path} }
+
+// Layout names the one image in a layout, whatever characters the path holds.
+func Layout(dir string) Reference { return Reference{kind: inLayout, place: dir} }
+
 // inRegistry completes a reference into a registry.
 func (r Reference) inRegistry(rest string, bad func(string, ...any) (Reference, error)) (Reference, error) {
 	host, repo, ok := strings.Cut(rest, "/")

@@ -1,0 +1,4 @@
+package attest
+
+// maxLeft bounds the statements that one Resume signs.
+const maxLeft = 4096

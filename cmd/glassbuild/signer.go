@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/glassbuild/glassbuild/attest"
+	"github.com/glassbuild/glassbuild/internal/fault"
+)
+
+// signerFlags are the flags of everything that signs.
+type signerFlags struct {
+	req attest.SignerRequest
+}
+
+func (s *signerFlags) register(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&s.req.KeyFile, "key", "", "sign with this private key: PEM, or as cosign encrypts it (password from COSIGN_PASSWORD or the terminal)")
+	f.StringVar(&s.req.KMS, "kms", "", "sign with a key in a KMS: awskms://, gcpkms://, azurekms://, hashivault://, or any scheme of a program sigstore-kms-SCHEME")
+	f.BoolVar(&s.req.Keyless, "keyless", false, "sign with a certificate for the identity of this pipeline, or of who signs in")
+	f.StringVar(&s.req.Flow, "sign-in", "", "with --keyless: sign in with a browser, or with a code on another device (browser, device)")
+	f.StringVar(&s.req.Config, "signing-config", "", "addresses of certificate authority, logs and timestamp authorities; without one a key signs unwitnessed")
+	f.StringVar(&s.req.TrustedRoot, "trusted-root", "", "verify every bundle against this trusted root before it is handed out")
+}
+
+func (s *signerFlags) open(ctx context.Context, a *app) (attest.Signer, error) {
+	req := s.req
+	if f := req.Flow; f != "" && f != "browser" && f != "device" {
+		return nil, fault.Usagef("--sign-in", "%q is not one of browser, device", f)
+	}
+	if req.Flow != "" && !req.Keyless {
+		return nil, fault.Usagef("--sign-in", "is for --keyless")
+	}
+	req.Password, req.Say = password(a), func(text string) { fmt.Fprintln(a.err, printable(text)) }
+	return attest.OpenSigner(ctx, req)
+}
+
+// password takes the password of an encrypted key from where cosign takes it, or from the terminal.
+func password(a *app) func() ([]byte, error) {
+	return func() ([]byte, error) {
+		if p, ok := os.LookupEnv("COSIGN_PASSWORD"); ok {
+			return []byte(p), nil
+		}
+		fd := int(os.Stdin.Fd())
+		if !term.IsTerminal(fd) {
+			return nil, fault.Usagef("--key", "the key is encrypted").WithHint("set COSIGN_PASSWORD")
+		}
+		fmt.Fprint(a.err, "password of the key: ")
+		p, err := term.ReadPassword(fd)
+		fmt.Fprintln(a.err)
+		return p, err
+	}
+}
