@@ -9,9 +9,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding"
+	"encoding/binary"
 	"encoding/hex"
 	"hash"
 	"io"
+	"math/bits"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
 )
@@ -78,11 +80,14 @@ func Files(ctx context.Context, shipped, rebuilt Content) (Difference, error) {
 	return d, nil
 }
 
-// chunk reads what c has at off, at most len(buf) bytes.
+// chunk reads what c has at off, at most len(buf) bytes. What is in memory is not copied.
 func chunk(c Content, buf []byte, off int64) ([]byte, error) {
 	n := min(int64(len(buf)), c.Size()-off)
 	if n <= 0 {
 		return nil, nil
+	}
+	if b := inMemory(c); int64(len(b)) >= off+n {
+		return b[off : off+n], nil
 	}
 	got, err := c.ReadAt(buf[:n], off)
 	if int64(got) == n {
@@ -106,28 +111,44 @@ func clone(h hash.Hash) (hash.Hash, error) {
 // scan notes every differing offset of two chunks at off.
 func (d *Difference) scan(x, y []byte, off int64) {
 	common := min(len(x), len(y))
-	for i := 0; i < common; i++ {
+	i := 0
+	for ; i+8 <= common; i += 8 {
+		v := binary.LittleEndian.Uint64(x[i:]) ^ binary.LittleEndian.Uint64(y[i:])
+		if v == 0 {
+			continue
+		}
+		first, last := bits.TrailingZeros64(v)/8, 7-bits.LeadingZeros64(v)/8
+		d.note(off+int64(i+first), int64(last-first)+1, int64(nonZeroBytes(v)))
+	}
+	for ; i < common; i++ {
 		if x[i] != y[i] {
-			d.note(off+int64(i), 1)
+			d.note(off+int64(i), 1, 1)
 		}
 	}
-	if n := max(len(x), len(y)) - common; n > 0 {
-		d.note(off+int64(common), int64(n))
+	if n := int64(max(len(x), len(y)) - common); n > 0 {
+		d.note(off+int64(common), n, n)
 	}
 }
 
-func (d *Difference) note(off, n int64) {
+// nonZeroBytes counts the bytes of v that are not zero: adding 0x7f carries into the high bit of every other byte.
+func nonZeroBytes(v uint64) int {
+	const low, high = 0x7f7f7f7f7f7f7f7f, 0x8080808080808080
+	return bits.OnesCount64((v&low + low | v) & high)
+}
+
+// note adds a run of size bytes at off of which count differ.
+func (d *Difference) note(off, size, count int64) {
 	if d.First < 0 {
 		d.First = off
 	}
-	d.Last = off + n - 1
-	d.Bytes += n
+	d.Last = off + size - 1
+	d.Bytes += count
 	if k := len(d.Ranges); k > 0 {
 		last := &d.Ranges[k-1]
 		if off-(last.Offset+last.Size) <= rangeGap || k == maxRanges {
-			last.Size = off + n - last.Offset
+			last.Size = off + size - last.Offset
 			return
 		}
 	}
-	d.Ranges = append(d.Ranges, Range{off, n})
+	d.Ranges = append(d.Ranges, Range{off, size})
 }

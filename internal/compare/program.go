@@ -32,11 +32,8 @@ func (e *explainer) program(n *tree.Node, a, b Content) error {
 
 // contentBytes returns all of a content in memory, nil when it is too large for that.
 func contentBytes(c Content) ([]byte, error) {
-	if m, ok := c.(interface{ Bytes() []byte }); ok && m.Bytes() != nil {
-		return m.Bytes(), nil
-	}
-	if h, ok := c.(held); ok {
-		return contentBytes(h.Content)
+	if b := inMemory(c); b != nil {
+		return b, nil
 	}
 	if c.Size() > maxProgram {
 		return nil, nil
@@ -46,4 +43,15 @@ func contentBytes(c Content) ([]byte, error) {
 		return nil, fault.Inconclusivef("comparison", "cannot read: %w", err)
 	}
 	return b, nil
+}
+
+// inMemory returns the bytes of a content that is mapped, nil for others.
+func inMemory(c Content) []byte {
+	switch c := c.(type) {
+	case held:
+		return inMemory(c.Content)
+	case *diskFile:
+		return c.Bytes()
+	}
+	return nil
 }

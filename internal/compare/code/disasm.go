@@ -143,7 +143,7 @@ func (o *objects) instruction(b []byte, pc uint64) (n int, text string, jump boo
 		if o.m.arch == arch386 {
 			mode = 32
 		}
-		in := decodeSlowly(b, mode == 64)
+		in := decode(b, mode == 64)
 		inst, err := x86asm.Decode(b, mode)
 		if err != nil || inst.Len == 0 || in.size != inst.Len {
 			n = max(in.size, 1)

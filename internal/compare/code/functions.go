@@ -111,7 +111,7 @@ func nopsOnly(b []byte) bool {
 		if len(b) < 3 || b[0] != 0x0f || b[1] != 0x1f {
 			return false
 		}
-		in := decodeSlowly(b, true)
+		in := decode(b, true)
 		if in.size == 0 {
 			return false
 		}

@@ -60,29 +60,6 @@ func (o *objects) scan(f *function, body []byte, refs []ref) []ref {
 	return refs
 }
 
-// scanAMD64 reads code that has relative references only.
-func (o *objects) scanAMD64(f *function, b []byte, refs []ref) []ref {
-	size := f.end - f.entry
-	for at := 0; at < len(b); {
-		in := decode(b[at:])
-		if in.size == 0 {
-			at++
-			continue
-		}
-		if in.ref > 0 {
-			to := f.entry + uint64(at+in.size) + uint64(int64(int32(binary.LittleEndian.Uint32(b[at+in.ref:]))))
-			if to-f.entry >= size {
-				if !in.jump {
-					o.mark(to)
-				}
-				refs = append(refs, ref{at: uint32(at + in.ref), kind: refRel, to: to})
-			}
-		}
-		at += in.size
-	}
-	return refs
-}
-
 // scanX86 reads code that may also have addresses as numbers: everything that could be one and lies in the program is
 // taken for one.
 func (o *objects) scanX86(f *function, b []byte, refs []ref, long bool) []ref {
@@ -95,7 +72,7 @@ func (o *objects) scanX86(f *function, b []byte, refs []ref, long bool) []ref {
 	}
 	base := o.gotBase
 	for at := 0; at < len(b); {
-		in := decodeSlowly(b[at:], long)
+		in := decode(b[at:], long)
 		if in.size == 0 {
 			at++
 			continue

@@ -288,7 +288,7 @@ func (c *comparison) vectors(r *Result, out []outcome) {
 		}
 		for side, b := range [][]byte{c.a.body(&c.a.functions[i]), c.b.body(&c.b.functions[k])} {
 			for at := 0; at < len(b); {
-				in := decodeSlowly(b[at:], true)
+				in := decode(b[at:], true)
 				if in.vector {
 					r.vectors[side]++
 				}

@@ -62,13 +62,6 @@ func opcodeMaps() (one, two [256]uint16) {
 	return one, two
 }
 
-// Tables for the common case: an optional REX prefix and an opcode of the one-byte map.
-var (
-	plainSize [256]uint8 // bytes of immediates
-	plainKind [256]uint8 // kindSlow, kindModRM, kindNone or kindJump
-	modRMSize [256]uint8 // bytes behind the ModRM byte, without those that depend on a SIB byte
-)
-
 const (
 	kindSlow  = iota // needs the decoder: prefixes, escapes, groups, what is no instruction
 	kindNone         // no ModRM
@@ -76,71 +69,8 @@ const (
 	kindJump         // a 4-byte displacement
 )
 
-func init() {
-	for op := range 256 {
-		follow := oneByte[op]
-		isPrefix := op == 0x0f || op == 0x66 || op == 0x67 || op == 0xf0 || op == 0xf2 || op == 0xf3 || op == 0x2e || op == 0x36 ||
-			op == 0x3e || op == 0x26 || op == 0x64 || op == 0x65 || op == 0xc4 || op == 0xc5 || op == 0x62 || op >= 0x40 && op <= 0x4f
-		if isPrefix || follow&(opBad|opGroup3|opImmV|opOffset) != 0 {
-			continue
-		}
-		plainKind[op] = kindNone
-		switch {
-		case follow&opRel32 != 0:
-			plainKind[op] = kindJump
-		case follow&opModRM != 0:
-			plainKind[op] = kindModRM
-		}
-		var d decoder
-		plainSize[op] = uint8(d.immediates(follow))
-	}
-	for m := range 256 {
-		mod, rm := m>>6, m&7
-		n := [4]uint8{0, 1, 4, 0}[mod]
-		if mod == 0 && rm == 5 {
-			n = 4
-		}
-		if mod != 3 && rm == 4 {
-			n++
-		}
-		modRMSize[m] = n
-	}
-}
-
-// decode returns the instruction at the start of b, with size 0 when it is none in 64-bit mode.
-func decode(b []byte) instruction {
-	const longest = 15
-	if len(b) <= longest {
-		return decodeSlowly(b, true)
-	}
-	i := 0
-	if b[0]&0xf0 == 0x40 {
-		i = 1
-	}
-	op := b[i]
-	i++
-	switch plainKind[op] {
-	case kindNone:
-		return instruction{size: i + int(plainSize[op])}
-	case kindJump:
-		return instruction{size: i + 4, ref: i, jump: true}
-	case kindModRM:
-		m := b[i]
-		i++
-		var in instruction
-		if m&0xc7 == 0x05 {
-			in.ref = i
-		} else if m&0xc7 == 0x04 && b[i]&7 == 5 {
-			i += 4
-		}
-		in.size = i + int(modRMSize[m]) + int(plainSize[op])
-		return in
-	}
-	return decodeSlowly(b, true)
-}
-
-// decodeSlowly decodes any instruction, of 64-bit mode when long is set and of 32-bit mode otherwise.
-func decodeSlowly(b []byte, long bool) instruction {
+// decode decodes any instruction, of 64-bit mode when long is set and of 32-bit mode otherwise.
+func decode(b []byte, long bool) instruction {
 	d := decoder{b: b, legacy: !long}
 	follow, ok := d.opcode()
 	if !ok || follow&opBad != 0 {

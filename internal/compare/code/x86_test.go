@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"debug/elf"
 	"os"
+	"slices"
 	"testing"
 
 	"golang.org/x/arch/x86/x86asm"
@@ -32,7 +33,7 @@ func TestDecodeAgreesWithDisassembler(t *testing.T) {
 		f := &m.table.functions[i]
 		b := m.body(f)
 		for at := 0; at < len(b); {
-			in := decode(b[at:])
+			in := decode(b[at:], true)
 			if in.size == 0 {
 				undecoded++
 				t.Logf("%s+%#x of %d: % x", f.name, at, len(b), b[at:min(len(b), at+15)])
@@ -69,12 +70,58 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte{0x48, 0x8d, 0x05, 1, 2, 3, 4})
 	f.Add([]byte{0x62, 0xf1, 0x7d, 0x48, 0x6f, 0x05, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		in := decode(b)
-		if short := decodeSlowly(b, false); short.size < 0 || short.size > len(b) {
+		in := decode(b, true)
+		if short := decode(b, false); short.size < 0 || short.size > len(b) {
 			t.Fatalf("%+v of %d bytes", short, len(b))
 		}
 		if in.size < 0 || in.size > len(b) || in.ref != 0 && in.ref+4 > in.size {
 			t.Fatalf("%+v of %d bytes", in, len(b))
+		}
+	})
+}
+
+// TestPlainDecodingAgrees holds the decoding in place of scanAMD64 against the full decoder, over the code of the test
+// program itself.
+func TestPlainDecodingAgrees(t *testing.T) {
+	t.Parallel()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(exe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, ok := load(data)
+	if !ok || m.arch != archAMD64 {
+		t.Skip("not an x86-64 program")
+	}
+	o := divide(m)
+	for i := range m.functions {
+		f := &m.functions[i]
+		b := m.body(f)
+		var want []ref
+		for at := 0; at < len(b); {
+			at, want = o.slowAMD64(f, b, at, want)
+		}
+		if got := o.of(i); !slices.Equal(got, want) {
+			t.Fatalf("%s: %d references, the full decoder finds %d", f.name, len(got), len(want))
+		}
+	}
+}
+
+func FuzzPlainDecoding(f *testing.F) {
+	f.Add([]byte{0x66, 0x0f, 0x6f, 0x05, 1, 2, 3, 4, 0x48, 0x8d, 0x05, 1, 2, 3, 4, 0xe8, 1, 2, 3, 4, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m := &image{arch: archAMD64, word: 8, sections: []section{{name: ".text", addr: 0x1000, size: uint64(len(b)) + 1, data: b, code: true}}}
+		o := &objects{m: m, bySect: []int32{-1}}
+		fn := &function{entry: 0x1000, end: 0x1000 + uint64(len(b))}
+		var want []ref
+		for at := 0; at < len(b); {
+			at, want = o.slowAMD64(fn, b, at, want)
+		}
+		if got := o.scanAMD64(fn, b, nil); !slices.Equal(got, want) {
+			t.Fatalf("%x: %v, the full decoder finds %v", b, got, want)
 		}
 	})
 }
