@@ -49,6 +49,7 @@ bench-main: build ## what a verification costs beside the build, and memory on a
 
 bench-source: build ## export, history and signatures beside git and go-git
 	$(BENCH) -tags bench -run TestBenchExport ./internal/source
+	$(BENCH) -run TestBenchHistory ./verify
 
 bench-check: init ## verifying signatures and bundles
 	$(GO) test -run xxx -bench . -benchtime 300x ./internal/signature ./internal/evidence/...

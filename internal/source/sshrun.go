@@ -22,18 +22,18 @@ type sshRun struct {
 	client  *ssh.Client
 	session *ssh.Session
 	out     io.Reader
-	errors  words
+	errors  lastWords
 	silent  bool // it has printed nothing so far
 	stop    func() bool
 }
 
-// words keeps the beginning of what a command says on its standard error.
-type words struct {
+// lastWords keeps the beginning of what a command says on its standard error.
+type lastWords struct {
 	mu   sync.Mutex
 	text []byte
 }
 
-func (w *words) Write(b []byte) (int, error) {
+func (w *lastWords) Write(b []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.text = append(w.text, b[:min(len(b), maxLastWords-len(w.text))]...)
