@@ -36,11 +36,50 @@ var kinds = []struct {
 
 const gitSubmodule = 0o160000
 
+// kindNames finds the kinds of a name. Ranges are long and the patterns many: most are whole names or ends of names.
+var kindNames = indexKinds()
+
+type kindIndex struct {
+	whole    map[string][]int
+	ends     []kindPattern // what follows the * of "*.mk"
+	patterns []kindPattern
+}
+
+type kindPattern struct {
+	text string
+	kind int
+}
+
+func indexKinds() kindIndex {
+	x := kindIndex{whole: make(map[string][]int)}
+	for i, k := range kinds {
+		for _, p := range k.patterns {
+			end, starred := strings.CutPrefix(p, "*")
+			switch {
+			case !strings.Contains(p, "*"):
+				x.whole[p] = append(x.whole[p], i)
+			case starred && !strings.Contains(end, "*"):
+				x.ends = append(x.ends, kindPattern{end, i})
+			default:
+				x.patterns = append(x.patterns, kindPattern{p, i})
+			}
+		}
+	}
+	return x
+}
+
+func (x kindIndex) is(name string, kind int) bool {
+	return slices.Contains(x.whole[name], kind) ||
+		slices.ContainsFunc(x.ends, func(p kindPattern) bool { return p.kind == kind && strings.HasSuffix(name, p.text) }) ||
+		slices.ContainsFunc(x.patterns, func(p kindPattern) bool { ok, _ := path.Match(p.text, name); return ok && p.kind == kind })
+}
+
 // kindsOf says which kinds a changed path is of. Names count in every folder.
 func kindsOf(c source.Change) []int {
 	var list []int
+	name := path.Base(c.Path)
 	for i, k := range kinds {
-		ok := slices.ContainsFunc(k.patterns, func(p string) bool { ok, _ := path.Match(p, path.Base(c.Path)); return ok })
+		ok := kindNames.is(name, i)
 		switch k.what {
 		case "build scripts":
 			ok = ok || strings.HasPrefix(c.Path, ".github/")

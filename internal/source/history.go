@@ -98,6 +98,7 @@ func (g *graph) revision(n int32) (Revision, error) {
 	}
 	rev.Tree, rev.Author, rev.Committer, rev.Message = o.Tree.String(), personOf(o.Author), personOf(o.Committer), string(o.Message)
 	rev.Raw, rev.Signature, rev.SignedPayload = o.Raw, o.Signature, o.SignedPayload
+	g.repo.recent.keepRoot(id, o.Tree)
 	for _, p := range o.Parents {
 		rev.Parents = append(rev.Parents, p.String())
 	}
@@ -125,11 +126,8 @@ func (c *Commit) Changes(ctx context.Context, from, to string) ([]Change, error)
 		if i == 0 && text == "" {
 			continue
 		}
-		id, err := c.repo.otherCommit(text)
-		if err != nil {
-			return nil, err
-		}
-		if trees[i], err = c.repo.treeOf(id); err != nil {
+		var err error
+		if trees[i], err = c.repo.treeOfNamed(text); err != nil {
 			return nil, err
 		}
 	}
@@ -142,12 +140,32 @@ func (c *Commit) Changes(ctx context.Context, from, to string) ([]Change, error)
 
 // treeOf returns the tree of a commit.
 func (r *repository) treeOf(id gitobj.ID) (gitobj.ID, error) {
+	if tree, ok := r.recent.root(id); ok {
+		return tree, nil
+	}
 	raw, err := r.objects.Read(id, gitobj.Commit)
 	if err != nil {
 		return gitobj.ID{}, err
 	}
 	a, err := gitobj.ParseAncestry(id, raw)
+	if err == nil {
+		r.recent.keepRoot(id, a.Tree)
+	}
 	return a.Tree, err
+}
+
+// treeOfNamed is treeOf for a commit that a caller names.
+func (r *repository) treeOfNamed(text string) (gitobj.ID, error) {
+	if id, ok := gitobj.ParseID(text); ok {
+		if tree, ok := r.recent.root(id); ok {
+			return tree, nil
+		}
+	}
+	id, err := r.otherCommit(text)
+	if err != nil {
+		return gitobj.ID{}, err
+	}
+	return r.treeOf(id)
 }
 
 // differ compares trees, and does not look into those that are the same.
@@ -172,7 +190,7 @@ func (d *differ) trees(a, b gitobj.ID, dir string, depth int) error {
 		if id.IsZero() {
 			continue
 		}
-		entries, err := d.repo.tree(id, dir)
+		entries, err := d.repo.recentTree(id, dir)
 		if err != nil {
 			return err
 		}
@@ -223,7 +241,7 @@ func (d *differ) entry(a, b gitobj.TreeEntry, path string, depth int) error {
 // as long as a parent has the same entry there (git log -1 -- PATH).
 func (c *Commit) LastTouched(ctx context.Context, paths []string) (map[string]string, error) {
 	g := newGraph(c.repo)
-	t := tracer{g: g, roots: make(map[int32]gitobj.ID), trees: make(map[gitobj.ID][]gitobj.TreeEntry)}
+	t := tracer{g: g}
 	start := g.meet(c.id)
 	pending := map[int32][]string{start: paths}
 	queue := []int32{start}
@@ -260,12 +278,8 @@ func (c *Commit) LastTouched(ctx context.Context, paths []string) (map[string]st
 	return done, nil
 }
 
-// tracer follows paths through history. Neighbouring commits share most of their trees: those read last are kept.
-type tracer struct {
-	g     *graph
-	roots map[int32]gitobj.ID
-	trees map[gitobj.ID][]gitobj.TreeEntry
-}
+// tracer follows paths through history.
+type tracer struct{ g *graph }
 
 // sameParent returns the first parent that has the same entry at a path, or -1.
 func (t *tracer) sameParent(n int32, path string) (int32, error) {
@@ -293,20 +307,16 @@ func (t *tracer) sameParent(n int32, path string) (int32, error) {
 
 // entry returns what a commit has at a path; nothing is no error.
 func (t *tracer) entry(n int32, path string) (gitobj.TreeEntry, error) {
-	root, ok := t.roots[n]
-	if !ok {
-		var err error
-		if root, err = t.g.repo.treeOf(t.g.nodes[n].id); err != nil {
-			return gitobj.TreeEntry{}, err
-		}
-		t.roots[n] = root
+	root, err := t.g.repo.treeOf(t.g.nodes[n].id)
+	if err != nil {
+		return gitobj.TreeEntry{}, err
 	}
 	e := gitobj.TreeEntry{ID: root, Mode: gitobj.ModeDir}
 	for name := range strings.SplitSeq(path, "/") {
 		if e.Mode != gitobj.ModeDir {
 			return gitobj.TreeEntry{}, nil
 		}
-		entries, err := t.tree(e.ID)
+		entries, err := t.g.repo.recentTree(e.ID, "")
 		if err != nil {
 			return e, err
 		}
@@ -317,19 +327,4 @@ func (t *tracer) entry(n int32, path string) (gitobj.TreeEntry, error) {
 		e = entries[i]
 	}
 	return e, nil
-}
-
-func (t *tracer) tree(id gitobj.ID) ([]gitobj.TreeEntry, error) {
-	if entries, ok := t.trees[id]; ok {
-		return entries, nil
-	}
-	entries, err := t.g.repo.tree(id, "")
-	if err != nil {
-		return nil, err
-	}
-	if len(t.trees) >= maxTracedTrees {
-		clear(t.trees)
-	}
-	t.trees[id] = entries
-	return entries, nil
 }

@@ -27,7 +27,8 @@ const (
 	lockPatience     = 30 * time.Minute // another process may fetch into the same clone for so long
 	maxHaves         = 2000             // ids that we tell a server we have
 
-	maxTracedTrees = 16 << 10 // trees held while paths are followed through history
+	maxRecentRoots   = 16 << 10  // commits whose tree is remembered while a history is read
+	maxRecentEntries = 256 << 10 // entries of the trees that are
 
 	maxTreeDepth   = 512
 	maxPathLength  = 4096

@@ -22,6 +22,7 @@ type repository struct {
 	objects *gitobj.Store
 	shallow map[gitobj.ID]bool // commits whose parents were left out
 	loaded  []ref              // nil until they are asked for
+	recent  recent
 }
 
 // Close releases the repository's files.
