@@ -16,7 +16,9 @@ const (
 	maxMemo   = 48 << 20 // bytes of one range; a longer one is read again each time
 	mathKind  = "signatures-1"
 	mathEntry = "valid"
-	maxMath   = 1 << 20 // signatures remembered; the list begins anew when it is full
+	// what a signed commit takes at least, to guess how many there are
+	signedCommitSize = 512
+	maxMath          = 1 << 20 // signatures remembered; the list begins anew when it is full
 )
 
 // revision is one commit of a range as it is remembered.
@@ -83,7 +85,7 @@ func (r *run) recall(since string) ([]revision, bool) {
 
 func decodeMemo(data []byte, topics uint64) ([]revision, bool) {
 	d := decoder{rest: data}
-	var list []revision
+	list := make([]revision, 0, len(data)/signedCommitSize)
 	for len(d.rest) > 0 {
 		rev := revision{id: string(d.bytes()), when: d.varint(), payload: d.bytes(), signature: d.bytes()}
 		for n := d.uvarint(); n > 0 && !d.failed; n-- {

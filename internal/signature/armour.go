@@ -108,7 +108,7 @@ var crc24Table = func() (table [256]uint32) {
 func crc24(data []byte) uint32 {
 	crc := uint32(0xb704ce)
 	for _, b := range data {
-		crc = (crc<<8 ^ crc24Table[byte(crc>>16)^b]) & 0xffffff
+		crc = crc<<8 ^ crc24Table[byte(crc>>16)^b]
 	}
-	return crc
+	return crc & 0xffffff
 }

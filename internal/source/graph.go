@@ -70,6 +70,7 @@ func (g *graph) read(n int32) error {
 	if err != nil {
 		return err
 	}
+	g.repo.recent.keepRoot(id, a.Tree)
 	from := int32(len(g.edges))
 	if g.repo.shallow[id] {
 		g.cut = g.cut || len(a.Parents) > 0

@@ -98,7 +98,6 @@ func (g *graph) revision(n int32) (Revision, error) {
 	}
 	rev.Tree, rev.Author, rev.Committer, rev.Message = o.Tree.String(), personOf(o.Author), personOf(o.Committer), string(o.Message)
 	rev.Raw, rev.Signature, rev.SignedPayload = o.Raw, o.Signature, o.SignedPayload
-	g.repo.recent.keepRoot(id, o.Tree)
 	for _, p := range o.Parents {
 		rev.Parents = append(rev.Parents, p.String())
 	}

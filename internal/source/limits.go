@@ -27,7 +27,7 @@ const (
 	lockPatience     = 30 * time.Minute // another process may fetch into the same clone for so long
 	maxHaves         = 2000             // ids that we tell a server we have
 
-	maxRecentRoots   = 16 << 10  // commits whose tree is remembered while a history is read
+	maxRecentRoots   = 128 << 10 // commits whose tree is remembered while a history is read
 	maxRecentEntries = 256 << 10 // entries of the trees that are
 
 	maxTreeDepth   = 512
