@@ -27,6 +27,7 @@ import (
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/gomod"
 	"github.com/glassbuild/glassbuild/internal/policy"
+	"github.com/glassbuild/glassbuild/internal/provenance"
 	"github.com/glassbuild/glassbuild/internal/rebuild"
 	"github.com/glassbuild/glassbuild/internal/sandbox"
 	"github.com/glassbuild/glassbuild/internal/store"
@@ -60,19 +61,13 @@ type Request struct {
 	Now         func() time.Time
 }
 
-// Signer signs a statement and returns the bundle. OpenSigner makes one.
-type Signer interface {
-	Statement(ctx context.Context, payload []byte) ([]byte, error)
-}
-
-// Bundle is one signed statement.
-type Bundle struct {
-	Artefact  string // name of the subject
-	SHA256    string // digest of the subject
-	Predicate string // predicate type
-	File      string // where it was written
-	Attached  []string
-}
+// What a caller must name.
+type (
+	// Signer signs a statement and returns the bundle. OpenSigner makes one.
+	Signer = provenance.Signer
+	// Bundle is one signed statement.
+	Bundle = provenance.Bundle
+)
 
 // Result is what was signed.
 type Result struct {

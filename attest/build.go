@@ -2,6 +2,7 @@ package attest
 
 import (
 	"context"
+	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -54,7 +55,7 @@ func (r *run) places() error {
 			return fault.Usagef(fault.Quote(r.req.Out), "is not empty").WithHint("name a folder that does not exist yet")
 		}
 	}
-	return checkPlace(r.req.Bundles)
+	return provenance.CheckPlace(r.req.Bundles)
 }
 
 // openSource opens the commit, refuses a work tree that is not it, and finds the recipe.
@@ -204,4 +205,12 @@ func (r *run) keep(context.Context) error {
 		return fault.Inconclusivef(fault.Quote(r.req.Out), "cannot be written: %w", bare(err))
 	}
 	return r.outcome.KeepOutputs(r.req.Out)
+}
+
+func bare(err error) error {
+	var p *os.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
 }

@@ -2,16 +2,12 @@ package attest
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
-	"github.com/glassbuild/glassbuild/internal/evidence"
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/gomod"
+	"github.com/glassbuild/glassbuild/internal/provenance"
 )
 
 // ResumeRequest says which statements to sign that were left. Signer is required.
@@ -41,7 +37,7 @@ func Resume(ctx context.Context, req ResumeRequest) (*Result, error) {
 	if req.Bundles == "" {
 		req.Bundles = req.Folder
 	}
-	if err := checkPlace(req.Bundles); err != nil {
+	if err := provenance.CheckPlace(req.Bundles); err != nil {
 		return nil, err
 	}
 	st, err := openStore(req.CacheDir)
@@ -53,59 +49,25 @@ func Resume(ctx context.Context, req ResumeRequest) (*Result, error) {
 	if r.registries, err = gomod.NewRemote(false); err != nil {
 		return nil, err
 	}
-	list, files, err := r.left(req.Folder)
+	list, files, err := provenance.Leftover(st, req.Folder)
 	if err != nil {
 		return nil, err
 	}
 	for _, s := range list {
-		r.subjects = append(r.subjects, subject{Resource: s.artefact})
+		r.subjects = append(r.subjects, subject{Resource: s.Artefact})
 	}
 	for _, check := range []func(context.Context) error{r.openImages, r.checkAttach} {
 		if err := check(ctx); err != nil {
 			return nil, err
 		}
 	}
-	w := &writer{ctx: ctx, signer: req.Signer, store: st, to: req.Bundles, left: req.Folder, step: req.Progress, attach: r.attachBundle}
-	err = w.all(list)
-	for i := range w.bundles { // what is signed is not left any more
+	w := &provenance.Writer{Signer: req.Signer, Store: st, To: req.Bundles, Left: req.Folder, Step: req.Progress, Attach: r.attachBundle}
+	err = w.All(ctx, list)
+	for i := range w.Bundles { // what is signed is not left any more
 		os.Remove(files[i])
 	}
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	return &Result{Bundles: w.bundles, Unsigned: w.unsigned}, err
-}
-
-// left reads the statements in a folder and holds them against what was written down of them.
-func (r *run) left(dir string) (list []statement, files []string, err error) {
-	files, err = filepath.Glob(filepath.Join(escapeGlob(dir), "*"+unsignedSuffix))
-	if err != nil || len(files) == 0 {
-		return nil, nil, fault.Usagef(fault.Quote(dir), "holds no *%s: there is nothing to sign", unsignedSuffix)
-	}
-	if len(files) > maxLeft {
-		return nil, nil, fault.Usagef(fault.Quote(dir), "exceeds limit: more than %d statements", maxLeft)
-	}
-	for _, f := range files {
-		payload, err := evidence.ReadFile(f)
-		if err != nil {
-			return nil, nil, err
-		}
-		sum := sha256.Sum256(payload)
-		stem, ok := r.store.Result(unsignedKind, hex.EncodeToString(sum[:]))
-		if !ok {
-			return nil, nil, fault.Failf(fault.Quote(f), "not signed: it is not what this program left after a build here").
-				WithHint("build again with glassbuild attest: only what was built is signed")
-		}
-		d, err := evidence.ReadDraft(payload)
-		if err != nil {
-			return nil, nil, fault.Failf(fault.Quote(f), "not signed: %w", err)
-		}
-		list = append(list, statement{string(stem), d.Subject[0], d.PredicateType, payload})
-	}
-	return list, files, nil
-}
-
-// escapeGlob makes a path a pattern that only it matches.
-func escapeGlob(dir string) string {
-	return strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`, `\`, `\\`).Replace(dir)
+	return &Result{Bundles: w.Bundles, Unsigned: w.Unsigned}, err
 }

@@ -55,6 +55,7 @@ type Request struct {
 	ToolVersion string
 	CacheDir    string // "" is the user's cache folder
 	DataDir     string // where UpdateTrust stores; "" is the user's data folder
+	Sign        Sign   // the zero value signs nothing
 	Progress    func(format string, args ...any)
 }
 
@@ -63,6 +64,8 @@ type Result struct {
 	Verdict Verdict
 	Record  Record
 	LogTail []string // the end of the output of a step that failed; comes from the vendor: quote it
+	Signed  *Signed  // nil where nothing was to be signed, or nothing was
+	SignErr error    // why the verdict was not signed; the verdict stands all the same
 }
 
 // Run verifies. An error means that there is no verdict: wrong arguments, policy or recipe, or an interruption.
@@ -72,8 +75,10 @@ func Run(ctx context.Context, req Request) (*Result, error) {
 		return nil, err
 	}
 	defer r.close()
-	if err := r.demandsEvidence(ctx); err != nil {
-		return nil, err
+	for _, check := range []func(context.Context) error{r.demandsEvidence, func(context.Context) error { return r.checkSign() }} {
+		if err := check(ctx); err != nil {
+			return nil, err
+		}
 	}
 	err = r.chain(ctx)
 	r.judged()
@@ -98,6 +103,7 @@ func Run(ctx context.Context, req Request) (*Result, error) {
 			return nil, err
 		}
 	}
+	res.Signed, res.SignErr = r.sign(ctx, res.Verdict)
 	return res, nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -52,7 +53,7 @@ func TestAttestScripts(t *testing.T) {
 	}
 	w := &attestWorld{t: t}
 	all := map[string]func(*testscript.TestScript, bool, []string){"sigstore": w.sigstore, "failing": w.failing, "registry": w.registry, "pushimage": w.push,
-		"newkey": makeKey, "signed": w.signed, "rewrite": rewrite}
+		"newkey": makeKey, "signed": w.signed, "says": says, "rewrite": rewrite}
 	for name, c := range commands {
 		all[name] = c
 	}
@@ -202,18 +203,35 @@ func (w *attestWorld) signed(ts *testscript.TestScript, neg bool, args []string)
 	if args[3] == "-" {
 		return
 	}
-	var doc struct {
-		Envelope struct{ Payload string } `json:"dsseEnvelope"`
-	}
-	ts.Check(json.Unmarshal(bundle, &doc))
-	payload, err := base64.StdEncoding.DecodeString(doc.Envelope.Payload)
-	ts.Check(err)
+	payload := payloadOf(ts, args[0])
 	schema, err := jsonschema.NewCompiler().Compile(filepath.Join("..", "..", "docs", args[3]))
 	ts.Check(err)
 	var value any
 	ts.Check(json.Unmarshal(payload, &value))
 	if err := schema.Validate(value); err != nil {
 		ts.Fatalf("%s (%s): %v\n%s", args[0], v.Statement().PredicateType, err, payload)
+	}
+}
+
+// payloadOf is the statement in a bundle.
+func payloadOf(ts *testscript.TestScript, name string) []byte {
+	var doc struct {
+		Envelope struct{ Payload string } `json:"dsseEnvelope"`
+	}
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(name)), &doc))
+	payload, err := base64.StdEncoding.DecodeString(doc.Envelope.Payload)
+	ts.Check(err)
+	return payload
+}
+
+// says is "says BUNDLE REGEXP": the statement in it fits.
+func says(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: says bundle regexp")
+	}
+	payload := payloadOf(ts, args[0])
+	if regexp.MustCompile(args[1]).Match(payload) == neg {
+		ts.Fatalf("%s", payload)
 	}
 }
 

@@ -17,14 +17,23 @@ type signerFlags struct {
 	req attest.SignerRequest
 }
 
+// register adds the flags. Of a command that has a trusted root already, that one is taken.
 func (s *signerFlags) register(c *cobra.Command) {
 	f := c.Flags()
+	if f.Lookup("trusted-root") == nil {
+		f.StringVar(&s.req.TrustedRoot, "trusted-root", "", "verify every bundle against this trusted root before it is handed out")
+	}
 	f.StringVar(&s.req.KeyFile, "key", "", "sign with this private key: PEM, or as cosign encrypts it (password from COSIGN_PASSWORD or the terminal)")
 	f.StringVar(&s.req.KMS, "kms", "", "sign with a key in a KMS: awskms://, gcpkms://, azurekms://, hashivault://, or any scheme of a program sigstore-kms-SCHEME")
 	f.BoolVar(&s.req.Keyless, "keyless", false, "sign with a certificate for the identity of this pipeline, or of who signs in")
 	f.StringVar(&s.req.Flow, "sign-in", "", "with --keyless: sign in with a browser, or with a code on another device (browser, device)")
 	f.StringVar(&s.req.Config, "signing-config", "", "addresses of certificate authority, logs and timestamp authorities; without one a key signs unwitnessed")
-	f.StringVar(&s.req.TrustedRoot, "trusted-root", "", "verify every bundle against this trusted root before it is handed out")
+}
+
+// given tells whether any of the flags was given.
+func (s *signerFlags) given() bool {
+	r := s.req
+	return r.KeyFile != "" || r.KMS != "" || r.Keyless || r.Flow != "" || r.Config != ""
 }
 
 func (s *signerFlags) open(ctx context.Context, a *app) (attest.Signer, error) {

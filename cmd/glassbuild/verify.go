@@ -32,6 +32,7 @@ func (a *app) verifyCommand() *cobra.Command {
 	var policyFile, history, member, format, output, trustedRoot string
 	var evidence []string
 	var plan bool
+	var sign signVerdict
 	c := &cobra.Command{
 		Use:   "verify ARTIFACT",
 		Short: "Rebuild what was shipped from the commit, compare every byte, give a verdict",
@@ -42,7 +43,8 @@ Without --commit and --recipe a Go program tells itself which commit and setting
 first line of the report then says so.`,
 		Example: `  glassbuild verify ./tool --repo ./source
   glassbuild verify tool.tar.gz --repo https://example.org/tool.git --commit ID --member bin/tool
-  glassbuild verify ./tool --repo ./source --plan`,
+  glassbuild verify ./tool --repo ./source --plan
+  glassbuild verify ./tool --repo ./source --commit ID --policy policy.toml --sign --key auditor.key`,
 		Args: exactly(1, "the shipped file, folder or archive"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if format != "text" && format != "json" {
@@ -51,11 +53,15 @@ first line of the report then says so.`,
 			if err := placeFor(output); err != nil {
 				return err
 			}
+			signing, err := sign.open(c.Context(), a, trustedRoot)
+			if err != nil {
+				return err
+			}
 			p := newProgress(a.err)
 			req := verify.Request{
 				Artefact: args[0], Member: member, Repository: f.repo, Commit: f.commit, RecipeFile: f.recipe, PolicyFile: policyFile,
 				Offline: f.offline, NoCache: f.noCache, Keep: f.keep, ToolVersion: version(), Progress: p.Step,
-				Evidence: evidence, TrustedRoot: trustedRoot,
+				Evidence: evidence, TrustedRoot: trustedRoot, Sign: signing,
 			}
 			if plan {
 				pl, err := verify.MakePlan(c.Context(), req)
@@ -71,7 +77,10 @@ first line of the report then says so.`,
 			if err != nil {
 				return err
 			}
-			return a.verdict(res, format, output)
+			if err := a.verdict(res, format, output); err != nil {
+				return err
+			}
+			return a.signedVerdict(res)
 		},
 	}
 	f.register(c)
@@ -83,6 +92,7 @@ first line of the report then says so.`,
 	c.Flags().StringVar(&format, "format", "text", "text or json")
 	c.Flags().StringVarP(&output, "output", "o", "", "write the report to this file instead of stdout")
 	c.Flags().BoolVar(&plan, "plan", false, "only say what would be done, fetched and run; runs nothing of the vendor's")
+	sign.register(c)
 	return c
 }
 

@@ -1,4 +1,0 @@
-package attest
-
-// maxLeft bounds the statements that one Resume signs.
-const maxLeft = 4096
