@@ -9,6 +9,7 @@ import (
 
 	"github.com/glassbuild/glassbuild/internal/artifact"
 	"github.com/glassbuild/glassbuild/internal/compare"
+	"github.com/glassbuild/glassbuild/internal/compare/pass"
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/recipe"
 	"github.com/glassbuild/glassbuild/internal/verdict"
@@ -73,6 +74,10 @@ func (r *run) compare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	dir, err := r.dir.Dir("forgive")
+	if err != nil {
+		return err
+	}
 	var rebuilt []compare.Rebuilt
 	for _, c := range list {
 		out := r.outcome.Runs[0].Outputs[c.index]
@@ -81,7 +86,8 @@ func (r *run) compare(ctx context.Context) error {
 			return fault.Inconclusivef(fault.Quote(out.Path), "%w", bare(err))
 		}
 		defer f.Close()
-		rebuilt = append(rebuilt, compare.Rebuilt{Member: c.member, Output: out.Path, SHA256: out.SHA256, Size: out.Size, Content: io.NewSectionReader(f, 0, out.Size)})
+		rebuilt = append(rebuilt, compare.Rebuilt{Member: c.member, Output: out.Path, SHA256: out.SHA256, Size: out.Size, Content: io.NewSectionReader(f, 0, out.Size),
+			Allow: r.allowed(c.artifact.Allow), Dir: dir})
 	}
 	var tree []compare.TreeFile
 	for _, e := range r.outcome.Tree.Files {
@@ -107,7 +113,7 @@ func (r *run) takeAccount(ctx context.Context, acc compare.Accounting, list []cl
 		if err != nil {
 			return err
 		}
-		if l.Member == acc.Subject && (m.State == verdict.Identical || m.State == verdict.Different) {
+		if l.Member == acc.Subject && (m.State == verdict.Identical || m.State == verdict.Equivalent || m.State == verdict.Different) {
 			c.Whole = m.State
 		}
 		c.Members = append(c.Members, m)
@@ -126,7 +132,7 @@ func (r *run) takeAccount(ctx context.Context, acc compare.Accounting, list []cl
 // states translates the words of the comparison.
 var states = map[compare.Status]string{
 	compare.Identical: verdict.Identical, compare.Different: verdict.Different, compare.InTree: verdict.InTree,
-	compare.Nowhere: verdict.Nowhere, compare.Opened: verdict.NotRebuilt, compare.Missing: verdict.Different,
+	compare.Equivalent: verdict.Equivalent, compare.Nowhere: verdict.Nowhere, compare.Opened: verdict.NotRebuilt, compare.Missing: verdict.Different,
 }
 
 // privileges keeps the flags that give rights. Labels that a file system adds by itself, as SELinux does, give none.
@@ -154,7 +160,7 @@ func (r *run) member(ctx context.Context, l compare.Line, list []claim) (verdict
 	switch l.Status {
 	case compare.InTree:
 		m.TreePath = l.From
-	case compare.Identical, compare.Different:
+	case compare.Identical, compare.Equivalent, compare.Different:
 		m.Output = l.From
 	}
 	if l.Difference == nil {
@@ -166,9 +172,46 @@ func (r *run) member(ctx context.Context, l compare.Line, list []claim) (verdict
 		if c.member != l.Member {
 			continue
 		}
-		return m, r.difference(ctx, l, c, m.Difference)
+		m.Declared = c.artifact.Allow
+		if l.Status == compare.Equivalent {
+			m.Difference.Stable = false
+			forgive(&m, l.Forgiven)
+			return m, nil
+		}
+		if err := r.difference(ctx, l, c, m.Difference); err != nil {
+			return m, err
+		}
+		if l.Forgiven != nil {
+			m.Difference.Explain = append(m.Difference.Explain, "not forgiven: "+l.Forgiven.Reason)
+		}
+		return m, nil
 	}
 	return m, nil
+}
+
+// allowed keeps of what the recipe declares what the policy allows too: both must name a difference.
+func (r *run) allowed(declared []string) []string {
+	var list []string
+	for _, name := range declared {
+		if _, ok := r.policy.Rebuild.Allows(name); ok {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// forgive writes down what was forgiven and the sums that prove it to be all.
+func forgive(m *verdict.MemberResult, out *pass.Outcome) {
+	for _, f := range out.Forgiven {
+		g := verdict.Forgiven{Name: f.Pass, Layer: f.Layer, Fields: f.Fields, Bytes: f.Bytes}
+		for _, x := range f.Ranges {
+			g.Ranges = append(g.Ranges, verdict.Span(x))
+		}
+		m.Forgiven = append(m.Forgiven, g)
+	}
+	for _, l := range out.Layers {
+		m.Layers = append(m.Layers, verdict.Layered(l))
+	}
 }
 
 // difference finds out whether the runs themselves explain a difference (F16), and what its cause is.

@@ -25,6 +25,14 @@ func TestScripts(t *testing.T) {
 	runScripts(t, "testdata/script")
 }
 
+// TestE2EScripts holds what would disturb everything that runs beside it.
+func TestE2EScripts(t *testing.T) {
+	if os.Getenv("GLASSBUILD_E2E") == "" {
+		t.Skip("slow or rough: make e2e runs it")
+	}
+	runScripts(t, "testdata/e2e")
+}
+
 func runScripts(t *testing.T, dir string) {
 	t.Helper()
 	testscript.Run(t, testscript.Params{

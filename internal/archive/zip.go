@@ -41,6 +41,7 @@ type Zip struct {
 	names   names
 	records []zipRecord
 	regions []Region
+	place   ZipLayout
 
 	cur  io.Reader
 	body io.Closer

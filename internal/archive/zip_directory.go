@@ -31,6 +31,9 @@ type zipRecord struct {
 	external uint32
 	local    int64 // offset of the local header
 	data     int64 // offset of the content, known after the local header was read
+	end      int64 // where the member ends, its data descriptor included
+	entry0   int64 // offset of the directory record
+	entryLen int64
 	extra    []byte
 	zip64    bool
 }
@@ -56,6 +59,7 @@ func (z *Zip) readDirectory(size int64) error {
 		return z.m.fail("inconsistent zip: directory of %d bytes at offset %d does not end at %d", end.size, end.offset, end.at)
 	}
 	in := bufio.NewReaderSize(io.NewSectionReader(z.ra, end.offset, end.size), 64<<10)
+	at := end.offset
 	for range end.records {
 		if err := z.m.Entry(); err != nil {
 			return err
@@ -64,6 +68,8 @@ func (z *Zip) readDirectory(size int64) error {
 		if err != nil {
 			return asTruncated(err)
 		}
+		rec.entry0 = at
+		at += rec.entryLen
 		z.records = append(z.records, *rec)
 	}
 	if _, err := in.ReadByte(); err != io.EOF {
@@ -76,6 +82,7 @@ func (z *Zip) readDirectory(size int64) error {
 	if end.comment > 0 {
 		z.regions = append(z.regions, Region{size - end.comment, end.comment, "archive comment"})
 	}
+	z.place = place(z.records, end)
 	return nil
 }
 
@@ -176,6 +183,7 @@ func (z *Zip) central(in io.Reader) (*zipRecord, error) {
 		}
 	}
 	rec.name = string(name)
+	rec.entryLen = int64(zipCentralSize + len(name) + len(rec.extra) + len(comment))
 	if disk := le16(b[34:]); disk != 0 && disk != max16 {
 		return nil, z.m.failEntry(rec.name, "inconsistent zip: on another disk")
 	}

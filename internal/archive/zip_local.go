@@ -32,7 +32,7 @@ func (z *Zip) layout(end *zipEnd) error {
 		if err != nil {
 			return err
 		}
-		at = next
+		at, rec.end = next, next
 	}
 	return z.beforeDirectory(at, end.offset)
 }

@@ -8,6 +8,7 @@ import (
 	"sort"
 
 	"github.com/glassbuild/glassbuild/internal/artifact"
+	"github.com/glassbuild/glassbuild/internal/compare/pass"
 )
 
 // Status says where a member comes from. The zero value means that nobody has said.
@@ -15,12 +16,13 @@ type Status string
 
 // The statuses of members.
 const (
-	Identical Status = "identical" // rebuilt, bit for bit
-	Different Status = "different" // rebuilt, and not the same
-	InTree    Status = "in-tree"   // not rebuilt; the same bytes lie in the verified tree
-	Nowhere   Status = "nowhere"   // neither rebuilt nor in the verified tree
-	Opened    Status = "opened"    // a container that was not rebuilt: its members speak for themselves, its own bytes for nothing
-	Missing   Status = "missing"   // an output claims a member that was not shipped
+	Identical  Status = "identical"  // rebuilt, bit for bit
+	Different  Status = "different"  // rebuilt, and not the same
+	Equivalent Status = "equivalent" // rebuilt; all that differs was declared, allowed, and is accounted for
+	InTree     Status = "in-tree"    // not rebuilt; the same bytes lie in the verified tree
+	Nowhere    Status = "nowhere"    // neither rebuilt nor in the verified tree
+	Opened     Status = "opened"     // a container that was not rebuilt: its members speak for themselves, its own bytes for nothing
+	Missing    Status = "missing"    // an output claims a member that was not shipped
 )
 
 // Rebuilt is one output of the rebuild and the member of the artefact that it claims to be.
@@ -29,7 +31,9 @@ type Rebuilt struct {
 	Output  string // what the build calls it
 	SHA256  string
 	Size    int64
-	Content Content // for counting what differs; without it only the digests are compared
+	Content Content  // for counting what differs; without it only the digests are compared
+	Allow   []string // differences that both recipe and policy name, see internal/allow
+	Dir     string   // private folder for expanded content, needed with Allow
 }
 
 // TreeFile is one file of the verified source tree.
@@ -52,6 +56,7 @@ type Line struct {
 	Flags      []string            `json:"flags,omitempty"` // set-uid, set-gid, extended attributes, executable
 	Note       string              `json:"note,omitempty"`
 	Difference *Difference         `json:"difference,omitempty"`
+	Forgiven   *pass.Outcome       `json:"-"` // where differences may be forgiven: which were, or why not
 }
 
 // An Accounting is the account of an artefact or of one of its members. The zero value matches nothing.
@@ -63,7 +68,8 @@ type Accounting struct {
 	Problems []artifact.Problem `json:"-"` // refusals of containers that no identical or in-tree file covers
 }
 
-// Match returns "identical" when the subject itself, container and all, was rebuilt bit for bit; "different" when an
+// Match returns "identical" when the subject itself, container and all, was rebuilt bit for bit; "equivalent" when it was
+// but for declared differences; "different" when an
 // output differs or claims what was not shipped; "partial" when only some members were rebuilt; "not-rebuilt" when none.
 func (a Accounting) Match() string {
 	switch {
@@ -73,7 +79,9 @@ func (a Accounting) Match() string {
 		return "different"
 	case len(a.Lines) == 1 && a.Lines[0].Status == Identical && a.Lines[0].Member == a.Subject:
 		return "identical"
-	case a.Counts[Identical] > 0:
+	case len(a.Lines) == 1 && a.Lines[0].Status == Equivalent && a.Lines[0].Member == a.Subject:
+		return "equivalent"
+	case a.Counts[Identical]+a.Counts[Equivalent] > 0:
 		return "partial"
 	}
 	return "not-rebuilt"
@@ -133,7 +141,7 @@ func (w *accountant) member(m *artifact.Member) error {
 			return err
 		}
 		w.add(l)
-		if l.Status == Identical {
+		if l.Status == Identical || l.Status == Equivalent {
 			return nil
 		}
 		return w.inside(m)
@@ -181,7 +189,18 @@ func (w *accountant) claimed(m *artifact.Member, r *Rebuilt, l *Line) error {
 	defer c.Close()
 	d, err := Files(w.ctx, c, r.Content)
 	l.Difference = &d
-	return err
+	if err != nil || d.Equal || len(r.Allow) == 0 {
+		return err
+	}
+	out, err := pass.Judge(w.ctx, c, r.Content, r.Allow, pass.Options{Dir: r.Dir, Name: m.Path})
+	if err != nil {
+		return err
+	}
+	l.Forgiven = &out
+	if out.Equivalent {
+		l.Status = Equivalent
+	}
+	return nil
 }
 
 // inside accounts for what a container holds: its members, and bytes that belong to none.

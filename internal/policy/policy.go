@@ -14,9 +14,11 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/glassbuild/glassbuild/internal/allow"
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/tomlfile"
 	"github.com/glassbuild/glassbuild/internal/trust"
@@ -55,12 +57,13 @@ type file struct {
 // Rebuild holds the demands on rebuild and comparison.
 type Rebuild struct {
 	Runs     int64     `toml:"runs"`
-	Match    string    `toml:"match"` // the weakest match that passes: identical or partial
+	Match    string    `toml:"match"` // the weakest match that passes: identical, equivalent or partial
 	Builders []Builder `toml:"builder"`
 	Settings []Setting `toml:"setting"`
 	Dirty    string    `toml:"dirty"` // reason to accept a stamp that says "modified"
 	Cover    []Cover   `toml:"cover"`
 	Copies   []Copied  `toml:"copy"`
+	Allow    []Allowed `toml:"allow"`    // differences that are forgiven where the recipe declares them too
 	Vendored string    `toml:"vendored"` // reason to accept vendored modules that differ from the checksum database, or are unknown to it
 }
 
@@ -87,6 +90,21 @@ type Cover struct {
 type Copied struct {
 	SHA256 string `toml:"sha256,required"`
 	Reason string `toml:"reason,required"`
+}
+
+// Allowed is a difference of the closed list that the auditor forgives where a recipe declares it.
+type Allowed struct {
+	Name   string `toml:"name,required"`
+	Reason string `toml:"reason,required"`
+}
+
+// Allows returns the rule that forgives the difference of that name.
+func (r Rebuild) Allows(name string) (Allowed, bool) {
+	i := slices.IndexFunc(r.Allow, func(a Allowed) bool { return a.Name == name })
+	if i < 0 {
+		return Allowed{}, false
+	}
+	return r.Allow[i], true
 }
 
 // BuiltIn is the policy that applies where none is named. It is written in the same language as any other.
@@ -216,7 +234,7 @@ func (p *Policy) check(doc *tomlfile.Document) error {
 	if err := choice(doc, "source.unlisted-opaque", &p.Source.OpaqueRule, "report", "fail"); err != nil {
 		return err
 	}
-	if err := choice(doc, "rebuild.match", &p.Rebuild.Match, "identical", "partial"); err != nil {
+	if err := choice(doc, "rebuild.match", &p.Rebuild.Match, "identical", "equivalent", "partial"); err != nil {
 		return err
 	}
 	if !doc.Has("rebuild.runs") {
@@ -234,7 +252,27 @@ func (p *Policy) check(doc *tomlfile.Document) error {
 	if err := p.Source.check(doc); err != nil {
 		return err
 	}
+	if err := p.checkAllowed(doc); err != nil {
+		return err
+	}
 	return p.checkLists(doc)
+}
+
+// checkAllowed accepts names of the closed list, each once, and only where what is forgiven could pass.
+func (p *Policy) checkAllowed(doc *tomlfile.Document) error {
+	for i, a := range p.Rebuild.Allow {
+		at := fmt.Sprintf("rebuild.allow[%d]", i)
+		if _, ok := allow.Lookup(a.Name); !ok {
+			return doc.Errorf(at+".name", "unknown difference %s", fault.Quote(a.Name)).WithHint("docs/passes.md lists the differences that can be allowed")
+		}
+		if first, _ := p.Rebuild.Allows(a.Name); first != a || slices.Contains(p.Rebuild.Allow[:i], a) {
+			return doc.Errorf(at+".name", "%s is allowed twice", fault.Quote(a.Name))
+		}
+		if p.Rebuild.Match == "identical" {
+			return doc.Errorf(at, "nothing is forgiven where only identical files pass").WithHint(`set [rebuild] match = "equivalent"`)
+		}
+	}
+	return nil
 }
 
 func (p *Policy) checkLists(doc *tomlfile.Document) error {
@@ -256,6 +294,9 @@ func (p *Policy) checkLists(doc *tomlfile.Document) error {
 	}
 	for i, c := range p.Rebuild.Copies {
 		items = append(items, item{fmt.Sprintf("rebuild.copy[%d]", i), c.SHA256, c.Reason})
+	}
+	for i, a := range p.Rebuild.Allow {
+		items = append(items, item{fmt.Sprintf("rebuild.allow[%d]", i), noDigest, a.Reason})
 	}
 	for i, s := range p.Rebuild.Settings {
 		items = append(items, item{fmt.Sprintf("rebuild.setting[%d]", i), noDigest, s.Reason})

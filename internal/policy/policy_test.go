@@ -57,7 +57,7 @@ func TestRefusals(t *testing.T) {
 		"format = 1\n[rebuild]\nruns = 2\nruns = 3":                               "duplicate key runs",
 		"format = 1\n[rebuild]\nmach = \"identical\"":                             "unknown key mach",
 		"format = 1\n[rebuild]\nMatch = \"identical\"":                            "unknown key Match",
-		"format = 1\n[rebuild]\nmatch = \"different\"":                            `"different" is not one of identical, partial`,
+		"format = 1\n[rebuild]\nmatch = \"different\"":                            `"different" is not one of identical, equivalent, partial`,
 		"format = 1\n[rebuild]\nmatch = \"\"":                                     `"" is not one of`,
 		"format = 1\n[rebuild]\ndirty = \" \"":                                    "reason required",
 		source + "since = \"v1.0.0\"\nsigned-by = \"a\"":                          "need full commit id",

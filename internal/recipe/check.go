@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/glassbuild/glassbuild/internal/allow"
 	"github.com/glassbuild/glassbuild/internal/fault"
 )
 
@@ -178,8 +179,22 @@ func checkArtifacts(r *Recipe, report reporter) error {
 			return report(at, "duplicate artifact %s", fault.Quote(a.Member+a.Output))
 		}
 		seen[key] = true
-		if len(a.Allow) > 0 { // the closed list of differences that can be declared is empty: only identical bytes match
-			return report(at+".allow[0]", "unknown difference %s", fault.Quote(a.Allow[0]))
+		if err := checkAllow(a.Allow, at, report); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkAllow accepts names of the closed list, each once.
+func checkAllow(names []string, at string, report reporter) error {
+	for i, name := range names {
+		where := fmt.Sprintf("%s.allow[%d]", at, i)
+		if _, ok := allow.Lookup(name); !ok {
+			return report(where, "unknown difference %s", fault.Quote(name)).WithHint("docs/passes.md lists the differences that can be declared")
+		}
+		if slices.Contains(names[:i], name) {
+			return report(where, "%s is declared twice", fault.Quote(name))
 		}
 	}
 	return nil

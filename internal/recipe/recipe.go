@@ -28,7 +28,7 @@
 //	[[artifact]]
 //	output = "tool"              # below /out
 //	member = "package/bin/tool"  # where it sits in what is shipped; left out when it is the shipped file itself
-//	allow  = []                  # differences that the vendor declares; there are none that can be
+//	allow  = []                  # differences that the vendor declares, by the names of package allow
 //
 // Nothing in a recipe is expanded: no variables, no templates (melange CVE-2026-24844). Paths stay below their root
 // (CVE-2026-24843). The names of environment variables come from a closed list, see env.go.

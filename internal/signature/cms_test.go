@@ -78,7 +78,7 @@ func TestKeyless(t *testing.T) {
 		"SHA-1":                   {f: cmsFields{digestOID: oidSHA1}, want: signature.StatusUnsupported, detail: "SHA-1"},
 		"two signing times":       {f: cmsFields{extra: []attribute{{oidTime, [][]byte{asn(t, at.UTC())}}}}, want: signature.StatusBad, detail: "given twice"},
 		"unknown signed remark":   {f: cmsFields{extra: []attribute{{asn1.ObjectIdentifier{1, 2, 3}, [][]byte{asn(t, 5)}}}}, want: signature.StatusGoodExpiredKey},
-		"unknown unsigned value":  {f: cmsFields{unsigned: []attribute{{asn1.ObjectIdentifier{1, 2, 3}, [][]byte{asn(t, 5)}}}}, want: signature.StatusBad, detail: "outside the signed part"},
+		"unknown unsigned value":  {f: cmsFields{unsigned: []attribute{{asn1.ObjectIdentifier{1, 2, 3}, [][]byte{asn(t, 5)}}}}, want: signature.StatusUnsupported, detail: "outside the signed part"},
 		"entry of another type":   {f: cmsFields{unsigned: []attribute{{oidLog, [][]byte{asn(t, 5)}}}}, want: signature.StatusBad, detail: "malformed"},
 		"other authority":         {f: cmsFields{leaf: other.fulcio(&key.PublicKey, ciSubject, ciIssuer, at, nil)}, want: signature.StatusGoodUntrusted, detail: "does not chain to a known authority"},
 		"other issuer":            {f: cmsFields{leaf: p.fulcio(&key.PublicKey, ciSubject, ciIssuer+".evil", at, nil)}, want: signature.StatusGoodUntrusted, detail: "signer is not in the policy"},

@@ -176,7 +176,7 @@ func (s *cmsSignature) readUnsignedAttributes(set cryptobyte.String) error {
 				}
 				s.timestamps = append(s.timestamps, value)
 			default:
-				return fmt.Errorf("attribute %s outside the signed part", oid)
+				return unsupportedError(fmt.Sprintf("attribute %s outside the signed part", oid))
 			}
 		}
 		return nil

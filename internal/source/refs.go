@@ -59,7 +59,13 @@ func (r *repository) refs() ([]ref, error) {
 	if r.loaded != nil {
 		return r.loaded, nil
 	}
+	// git-pack-refs(1) writes packed-refs before it removes what it packed: whoever reads in the other order misses nothing
 	byName := make(map[string]gitobj.ID)
+	for _, space := range refSpaces {
+		if err := r.looseRefs(strings.TrimSuffix(space, "/"), 0, byName); err != nil {
+			return nil, err
+		}
+	}
 	packed, err := r.readFile("packed-refs", maxPackedRefs)
 	if err != nil {
 		return nil, err
@@ -69,16 +75,13 @@ func (r *repository) refs() ([]ref, error) {
 		return nil, err
 	}
 	for _, ref := range list {
-		byName[ref.name] = ref.id
-	}
-	for _, space := range refSpaces {
-		if err := r.looseRefs(strings.TrimSuffix(space, "/"), 0, byName); err != nil {
-			return nil, err
+		if _, loose := byName[ref.name]; !loose {
+			byName[ref.name] = ref.id
 		}
 	}
 	out := make([]ref, 0, len(byName))
 	for name, id := range byName {
-		if isBranchOrTag(name) {
+		if isBranchOrTag(name) && id != (gitobj.ID{}) {
 			out = append(out, ref{name, id})
 		}
 	}
@@ -121,7 +124,7 @@ func parsePackedRefs(text string, format gitobj.Format) ([]ref, error) {
 	return list, nil
 }
 
-// looseRefs adds the refs below dir.
+// looseRefs adds the refs below dir; those that only name another one are given no id.
 func (r *repository) looseRefs(dir string, depth int, byName map[string]gitobj.ID) error {
 	if depth > maxRefDepth || len(byName) > maxRefs {
 		return invalidRef(dir, "exceeds limit")
@@ -152,9 +155,12 @@ func (r *repository) looseRefs(dir string, depth int, byName map[string]gitobj.I
 		if err != nil {
 			return err
 		}
+		if text == nil {
+			continue // it was packed, or deleted
+		}
 		// a symbolic ref only repeats another one: refs/remotes/origin/HEAD
 		if strings.HasPrefix(string(text), "ref:") {
-			delete(byName, name)
+			byName[name] = gitobj.ID{}
 			continue
 		}
 		id, ok := gitobj.ParseID(strings.TrimRight(string(text), " \t\r\n"))

@@ -36,6 +36,7 @@ const (
 	CheckReproducible = "rebuild.reproducible"
 	CheckCopied       = "rebuild.copied"
 	CheckGit          = "rebuild.git"
+	CheckForgiven     = "rebuild.forgiven"
 	CheckMatch        = "rebuild.match"
 	CheckFound        = "evidence.found"
 	CheckSigned       = "provenance.signature"
@@ -72,6 +73,7 @@ var rebuilt = []entry{
 	{CheckReproducible, "independent runs agree byte for byte", rebuildReproducible},
 	{CheckCopied, "the outputs were built, not copied", unlessPacked(rebuildCopied, "a module zip holds the files of the commit as they are")},
 	{CheckGit, "git was asked only what is answered", rebuildGit},
+	{CheckForgiven, "what was forgiven was declared and allowed by name, and adds up", rebuildForgiven},
 	{CheckMatch, "what was shipped is what was rebuilt", rebuildMatch},
 }
 

@@ -117,9 +117,9 @@ func rebuildMatch(f Facts, p *policy.Policy) Check {
 			return inconclusive("different, but the recipe leaves out %s, which only the artefact asks for: the difference may be just that", fault.Quote(text)).
 				hint("ask the vendor for a recipe at the commit, or accept the setting word for word with [[rebuild.setting]] in the policy")
 		}
-		return different(c)
+		return different(c, p)
 	case MatchEquivalent:
-		return failed("equivalent only: the differences have names, the policy demands identical bytes")
+		return equivalent(c, p)
 	case MatchPartial:
 		return partial(c, p)
 	}
@@ -156,9 +156,25 @@ func leftOut(f Facts, p *policy.Policy) (string, bool) {
 	return "", false
 }
 
-func different(c *Comparison) Check {
+// equivalent passes where the policy asks for no more, and says what was forgiven.
+func equivalent(c *Comparison, p *policy.Policy) Check {
+	if p.Rebuild.Match != "equivalent" && p.Rebuild.Match != "partial" {
+		return failed("equivalent only: the differences have names, the policy demands identical bytes")
+	}
+	for _, m := range c.Members {
+		if m.State == Equivalent {
+			return passed("equivalent: all but %s is the same", budget(m)).with("sha256", m.SHA256, m.Difference.Rebuilt.SHA256)
+		}
+	}
+	return failed("equivalent only, and nothing says why")
+}
+
+func different(c *Comparison, p *policy.Policy) Check {
 	unstable := 0
 	for _, m := range c.Members {
+		if text, ok := unbacked(m, p); m.State == Equivalent && !ok {
+			return failed("%s: %s", fault.Quote(m.Path), text)
+		}
 		if m.State != Different || m.Difference == nil {
 			continue
 		}
@@ -171,7 +187,7 @@ func different(c *Comparison) Check {
 		if len(d.Explain) > 0 {
 			text = fmt.Sprintf("%s was not built from this source: %s", fault.Quote(m.Path), d.Explain[0])
 		}
-		return failed("%s", text).with("sha256", m.SHA256, d.Rebuilt.SHA256)
+		return failed("%s", text).with("sha256", m.SHA256, d.Rebuilt.SHA256).hint("%s", undeclared(m, p))
 	}
 	if unstable > 0 {
 		return inconclusive("%d members differ, but only where the runs differ among themselves", unstable)
@@ -232,7 +248,7 @@ func checkedAll(f Facts, p *policy.Policy) Check {
 }
 
 // matchOf gives the second word of the verdict.
-func matchOf(f Facts, _ *policy.Policy) Match {
+func matchOf(f Facts, p *policy.Policy) Match {
 	c := f.Comparison
 	if c == nil || f.Rebuild == nil {
 		return MatchNotRebuilt
@@ -246,7 +262,20 @@ func matchOf(f Facts, _ *policy.Policy) Match {
 	if c.Whole == Identical {
 		return MatchIdentical
 	}
+	for _, m := range c.Members { // called equivalent is not enough
+		if m.State == Equivalent {
+			if p == nil {
+				return MatchDifferent
+			}
+			if _, ok := unbacked(m, p); !ok {
+				return MatchDifferent
+			}
+		}
+	}
 	if c.Whole == Equivalent {
+		if len(c.Members) != 1 || c.Members[0].State != Equivalent {
+			return MatchDifferent
+		}
 		return MatchEquivalent
 	}
 	rebuilt := 0
@@ -309,6 +338,9 @@ func exceptions(f Facts, p *policy.Policy) []string {
 		}
 	}
 	list = append(list, evidenceExceptions(f, p)...)
+	if f.Comparison != nil {
+		list = append(list, forgiven(f.Comparison, p)...)
+	}
 	if f.Rebuild != nil {
 		for _, k := range p.Rebuild.Copies {
 			if slices.ContainsFunc(f.Rebuild.Copies, func(c Copy) bool { return c.SHA256 == k.SHA256 }) {
@@ -364,6 +396,8 @@ func summary(v Verdict) string {
 		return fmt.Sprintf("%s satisfies the policy by what was signed; nothing was rebuilt", subject(v.Facts))
 	case v.Result == Passed && v.Match == MatchIdentical:
 		return fmt.Sprintf("%s is bit for bit what commit %s gives", subject(v.Facts), commit(v.Facts))
+	case v.Result == Passed && v.Match == MatchEquivalent:
+		return fmt.Sprintf("%s is what commit %s gives, but for what the policy forgives by name", subject(v.Facts), commit(v.Facts))
 	case v.Result == Passed:
 		return fmt.Sprintf("%s satisfies the policy; it is not bit for bit what commit %s gives", subject(v.Facts), commit(v.Facts))
 	}

@@ -258,6 +258,36 @@ type MemberResult struct {
 	TreePath   string      `json:"tree-path,omitempty"`
 	Output     string      `json:"output,omitempty"`
 	Difference *Difference `json:"difference,omitempty"`
+	Declared   []string    `json:"declared,omitempty"` // differences that the recipe declares for it
+	Forgiven   []Forgiven  `json:"forgiven,omitempty"` // what was forgiven, for a state of equivalent
+	Layers     []Layered   `json:"layers,omitempty"`   // the sums of every file that differs, itself and what is in it
+}
+
+// Forgiven is what one declared difference forgave in one file.
+type Forgiven struct {
+	Name   string `json:"name"`
+	Layer  string `json:"layer"` // path of the file inside the member; "" for the member itself
+	Fields int    `json:"fields"`
+	Bytes  int64  `json:"bytes"`
+	Ranges []Span `json:"ranges,omitempty"` // the first ones
+}
+
+// Span is a run of bytes on both sides.
+type Span struct {
+	Offset        int64 `json:"offset"`
+	Size          int64 `json:"size"`
+	RebuiltOffset int64 `json:"rebuilt-offset"`
+	RebuiltSize   int64 `json:"rebuilt-size"`
+}
+
+// Layered gives the sums of one file: Same, Forgiven, Derived and Inner are together its Size.
+type Layered struct {
+	Path     string `json:"path"`
+	Size     int64  `json:"size"`
+	Same     int64  `json:"same"`
+	Forgiven int64  `json:"forgiven"`
+	Derived  int64  `json:"derived"` // checksums, sizes and offsets that follow from the rest
+	Inner    int64  `json:"inner"`   // members that are layers of their own
 }
 
 // Difference tells where and why two files differ.

@@ -16,6 +16,8 @@ const (
 	// watchCalm is how often when it uses less: a look costs half a millisecond and more, the more processes there are.
 	watchEvery = 100 * time.Millisecond
 	watchCalm  = 500 * time.Millisecond
+	// heldThreads is how many threads process 1 keeps for its runtime beside its own.
+	heldThreads = 4
 	// cpuGrace is how long a step that used up its processor time may take to end after SIGTERM.
 	cpuGrace = 2 * time.Second
 	// killEvery is how often what is left of a step is killed again until nothing is.

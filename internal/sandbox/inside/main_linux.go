@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -123,6 +125,7 @@ func (p *process) serve() error {
 	if err := json.Unmarshal(first.payload, &p.setup); err != nil {
 		return err
 	}
+	holdThreads()
 	ready, err := p.prepare()
 	if err != nil {
 		return wire.WriteJSON(p.control, wire.KindFault, asFault("setup", err))
@@ -135,6 +138,27 @@ func (p *process) serve() error {
 			return err
 		}
 	}
+}
+
+// holdThreads has the Go runtime make every thread that it will ever want while there is room for one. A step that forks
+// until it is refused takes what process 1 could have as well, and a runtime that cannot have a thread ends the program:
+// the sandbox would break down where it has to say that a limit was reached. With one processor the garbage collector
+// and the return from a long system call want one thread beside this one; threads that were used once are kept.
+func holdThreads() {
+	runtime.GOMAXPROCS(1)
+	var up, down sync.WaitGroup
+	up.Add(heldThreads)
+	down.Add(1)
+	for range heldThreads {
+		go func() {
+			runtime.LockOSThread() // until it is unlocked no other goroutine runs on this thread: the next one needs another
+			defer runtime.UnlockOSThread()
+			up.Done()
+			down.Wait()
+		}()
+	}
+	up.Wait()
+	down.Done()
 }
 
 func (p *process) obey(o order) error {

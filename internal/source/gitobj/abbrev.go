@@ -20,7 +20,8 @@ func (s *Store) Abbreviated(prefix string, limit int) ([]ID, error) {
 			found = append(found, id)
 		}
 	}
-	for _, p := range s.packs {
+	seen := s.seen.Load()
+	for _, p := range seen.packs {
 		b, err := p.index.bucket(first)
 		if err != nil {
 			return nil, err
@@ -29,7 +30,7 @@ func (s *Store) Abbreviated(prefix string, limit int) ([]ID, error) {
 			add(idFrom(s.format, b.names[i:]))
 		}
 	}
-	if s.loose[first] {
+	if seen.loose[first] {
 		names, err := readNames(s.root, prefix[:2], 1<<20)
 		if err != nil {
 			return nil, unreadable("objects/"+prefix[:2], err)

@@ -154,11 +154,11 @@ func FuzzPack(f *testing.F) {
 		}
 		s, err := openStore(t, dir, SHA1)
 		must(t, err)
-		if len(s.packs) == 0 {
+		if len(s.seen.Load().packs) == 0 {
 			return
 		}
 		for first := range 256 {
-			b, err := s.packs[0].index.bucket(byte(first))
+			b, err := s.seen.Load().packs[0].index.bucket(byte(first))
 			must(t, err)
 			for i := 0; b != nil && i < len(b.names); i += 20 {
 				id := idFrom(SHA1, b.names[i:])

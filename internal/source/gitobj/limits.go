@@ -7,6 +7,8 @@ const (
 	maxChainBytes    = 16 << 30 // all that one object's chain of deltas may expand to on the way
 	maxChainDepth    = 4096     // deltas upon deltas; git's own writer stops at 4095
 	maxPacks         = 10_000
+	maxScanAttempts  = 8        // lists of packs of which one was gone when it was to be opened
+	maxRescans       = 64       // lists made anew because an object was not found
 	maxPackObjects   = 1 << 28  // objects in one pack
 	maxIndexMemory   = 64 << 20 // index pages held at a time, over all packs
 	maxBaseCache     = 64 << 20 // delta bases held at a time

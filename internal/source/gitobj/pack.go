@@ -16,6 +16,7 @@ var errNoBase = errors.New("delta base is not in the pack")
 // pack is one pack file, version 2 or 3 of gitformat-pack(5), with its index.
 type pack struct {
 	name  string
+	stem  string // its path in the objects directory, without extension
 	file  *os.File
 	end   int64 // where the trailer begins
 	index *index

@@ -3,6 +3,7 @@ package gitobj
 import (
 	"bytes"
 	"errors"
+	"io/fs"
 	"strconv"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
@@ -87,10 +88,17 @@ func (r *Reader) ReadAt(id ID, at Location, want Type, ahead int64) ([]byte, err
 }
 
 func (r *Reader) readAt(id ID, at Location, ahead int64) (t Type, data []byte, err error) {
+	if at.pack == nil {
+		t, data, err = r.readLoose(id)
+		if errors.Is(err, fs.ErrNotExist) {
+			// it was packed since it was found
+			if at, err = r.s.Locate(id); err == nil && at.pack == nil {
+				t, data, err = r.readLoose(id)
+			}
+		}
+	}
 	if at.pack != nil {
 		t, data, err = r.packed(at.pack, at.offset, ahead)
-	} else {
-		t, data, err = r.readLoose(id)
 	}
 	if err != nil {
 		return 0, nil, named(id, err)

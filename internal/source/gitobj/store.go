@@ -21,13 +21,22 @@ const CheckObjects = "source.objects"
 type Store struct {
 	root   *os.Root // the objects directory
 	format Format
-	packs  []*pack
-	loose  [256]bool // which fan-out directories are there
+	seen   atomic.Pointer[view]
 	bases  *baseCache
 	held   atomic.Int64 // index memory
-	lazy   bool         // a pack says that objects may be left out (partial clone)
+
+	scanning sync.Mutex
+	rescans  int
 
 	readers sync.Pool
+}
+
+// view is what an objects directory held when it was listed. A store that is repacked meanwhile is listed again; packs that were
+// opened stay open until the store is closed, whether they still have a name or not.
+type view struct {
+	packs []*pack
+	loose [256]bool // which fan-out directories are there
+	lazy  bool      // a pack says that objects may be left out (partial clone)
 }
 
 // Open reads which packs and fan-out directories an objects directory holds. The store owns root from then on.
@@ -37,8 +46,8 @@ func Open(root *os.Root, format Format) (*Store, error) {
 	}
 	s := &Store{root: root, format: format, bases: newBaseCache()}
 	s.readers.New = func() any { return s.NewReader() }
-	err := s.scan()
-	if err != nil {
+	s.seen.Store(new(view))
+	if err := s.scan(); err != nil {
 		s.Close()
 		return nil, err
 	}
@@ -49,58 +58,16 @@ func Open(root *os.Root, format Format) (*Store, error) {
 func (s *Store) Format() Format { return s.format }
 
 // Partial tells whether the store is a partial clone, from which objects are missing by design.
-func (s *Store) Partial() bool { return s.lazy }
+func (s *Store) Partial() bool { return s.seen.Load().lazy }
 
 // Close closes every file.
 func (s *Store) Close() error {
 	var errs []error
-	for _, p := range s.packs {
+	for _, p := range s.seen.Load().packs {
 		errs = append(errs, p.file.Close(), p.index.file.Close())
 	}
 	errs = append(errs, s.root.Close())
 	return errors.Join(errs...)
-}
-
-func (s *Store) scan() error {
-	names, err := readNames(s.root, ".", 1<<16)
-	if err != nil {
-		return fault.Inconclusivef("objects", "cannot be listed: %w", err)
-	}
-	for _, name := range names {
-		if len(name) == 2 {
-			if b, ok := hexByte(name); ok {
-				s.loose[b] = true
-			}
-		}
-	}
-	names, err = readNames(s.root, "pack", 8*maxPacks)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fault.Inconclusivef("objects/pack", "cannot be listed: %w", err)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		stem, ok := strings.CutSuffix(name, ".idx")
-		if strings.HasSuffix(name, ".promisor") {
-			s.lazy = true
-		}
-		if !ok || !slices.Contains(names, stem+".pack") {
-			continue
-		}
-		if len(s.packs) == maxPacks {
-			return fault.Failf("objects/pack", "more than %d packs: exceeds limit", maxPacks)
-		}
-		p, err := s.openPack("pack/" + stem)
-		if err != nil {
-			return err
-		}
-		s.packs = append(s.packs, p)
-	}
-	// most objects are in the largest pack
-	slices.SortStableFunc(s.packs, func(a, b *pack) int { return cmp.Compare(b.index.count, a.index.count) })
-	return nil
 }
 
 func (s *Store) openPack(stem string) (*pack, error) {
@@ -117,6 +84,7 @@ func (s *Store) openPack(stem string) (*pack, error) {
 	if err == nil {
 		var p *pack
 		if p, err = newPack(fault.Quote(stem+".pack"), f, size, x); err == nil {
+			p.stem = stem
 			return p, nil
 		}
 	}
@@ -219,28 +187,53 @@ func (l Location) Packed() bool { return l.pack != nil }
 // Locate finds an object. Packs are asked first, as git does. An object that is not there gives an error for which
 // errors.Is(err, fs.ErrNotExist) holds.
 func (s *Store) Locate(id ID) (Location, error) {
-	if id.Format() == s.format {
-		for _, p := range s.packs {
-			off, ok, err := p.index.find(id)
-			if err != nil {
-				return Location{}, err
-			}
-			if ok {
-				return Location{pack: p, offset: off}, nil
-			}
+	seen := s.seen.Load()
+	for {
+		at, err := s.locate(seen, id)
+		if err != nil || at != (Location{}) {
+			return at, err
 		}
-		if s.loose[id.raw[0]] {
-			if _, err := s.root.Lstat(looseName(id)); err == nil {
-				return Location{loose: true}, nil
-			}
+		// somebody may have repacked the store since it was listed
+		again, err := s.rescan(seen)
+		if err != nil {
+			return at, err
+		}
+		if again == seen {
+			return at, s.missing(id, seen)
+		}
+		seen = again
+	}
+}
+
+// locate finds an object in what was listed; the zero Location is nowhere.
+func (s *Store) locate(seen *view, id ID) (Location, error) {
+	if id.Format() != s.format {
+		return Location{}, nil
+	}
+	for _, p := range seen.packs {
+		off, ok, err := p.index.find(id)
+		if err != nil {
+			return Location{}, err
+		}
+		if ok {
+			return Location{pack: p, offset: off}, nil
 		}
 	}
+	if seen.loose[id.raw[0]] {
+		if _, err := s.root.Lstat(looseName(id)); err == nil {
+			return Location{loose: true}, nil
+		}
+	}
+	return Location{}, nil
+}
+
+func (s *Store) missing(id ID, seen *view) error {
 	err := fault.Inconclusivef(objectName(id), "not found: %w", fs.ErrNotExist).WithCheck(CheckObjects)
 	err.Reason = "not found in the repository"
-	if s.lazy {
-		return Location{}, err.WithHint("the repository is a partial clone; fetch the rest: git fetch --refetch --no-filter")
+	if seen.lazy {
+		return err.WithHint("the repository is a partial clone; fetch the rest: git fetch --refetch --no-filter")
 	}
-	return Location{}, err
+	return err
 }
 
 func looseName(id ID) string {
