@@ -90,8 +90,12 @@ func codeEntries() (e [19]uint32) {
 
 // buildTable fills table for a canonical code with those lengths. It refuses a code that is over-subscribed or
 // incomplete; one single code of one bit, and no code at all, are allowed, as every deflate decoder does.
+//
+// Codes are given out from the shortest to the longest. The table is at first as long as the shortest code needs, and is
+// doubled, by copying it behind itself, each time the codes get longer: an entry then stands wherever its code is followed by
+// any bits.
 func buildTable(table []uint32, indexBits uint, lengths []uint8, symbols []uint32) bool {
-	var count [maxCodeBits + 1]uint16
+	var count, place [maxCodeBits + 1]uint16
 	for _, l := range lengths {
 		count[l&15]++
 	}
@@ -99,55 +103,100 @@ func buildTable(table []uint32, indexBits uint, lengths []uint8, symbols []uint3
 	for longest > 0 && count[longest] == 0 {
 		longest--
 	}
-	var next [maxCodeBits + 1]uint16
-	left, code := 1, uint16(0)
 	count[0] = 0
+	left := 1
 	for l := uint(1); l <= longest; l++ {
-		code = (code + count[l-1]) << 1
-		next[l] = code
+		place[l] = place[l-1] + count[l-1]
 		if left = left<<1 - int(count[l]); left < 0 {
 			return false
 		}
 	}
-	if complete := left == 0; !complete {
+	if left != 0 {
 		if longest > 1 || (longest == 1 && count[1] != 1) {
 			return false
 		}
-		fillBad(table[:1<<indexBits])
+		return singleCode(table, indexBits, lengths, symbols)
 	}
-	free := 1 << indexBits
-	linkBits := uint(0)
-	if longest > indexBits {
-		linkBits = longest - indexBits
-		// links are told from entries of an earlier code
-		clear(table[:1<<indexBits])
-	}
-	for s, l8 := range lengths {
-		l := uint(l8)
-		if l == 0 {
-			continue
+	var sorted [maxLiteralCodes + 2]uint16
+	for s, l := range lengths {
+		if l != 0 {
+			sorted[place[l&15]] = uint16(s)
+			place[l&15]++
 		}
-		reversed := uint(bits.Reverse16(next[l]) >> (16 - l))
-		next[l]++
+	}
+	var links linkTables
+	code, filled := uint(0), uint(1) // the code as it stands in the stream, first bit lowest; how much of table is filled
+	next := 0
+	for l := uint(1); l <= longest; l++ {
 		if l <= indexBits {
-			e := symbols[s] + uint32(l) | uint32(l)<<8
-			for i := reversed; i < 1<<indexBits; i += 1 << l {
-				table[i] = e
-			}
-			continue
+			copy(table[filled:2*filled], table[:filled])
+			filled *= 2
 		}
-		head := reversed & (1<<indexBits - 1)
-		if table[head]&entryLink == 0 {
-			if free+1<<linkBits > len(table) {
+		for range count[l] {
+			s := sorted[next]
+			next++
+			if l <= indexBits {
+				table[code] = symbols[s] + uint32(l) | uint32(l)<<8
+			} else if !links.put(table, indexBits, longest, code, l, symbols[s]) {
 				return false
 			}
-			table[head] = uint32(free)<<16 | entryLink | entryExceptional | uint32(linkBits)<<8 | uint32(indexBits)
-			free += 1 << linkBits
+			code = nextCode(code, l)
 		}
-		at := uint(table[head]>>16) & 0x7fff
-		e := symbols[s] + uint32(l-indexBits) | uint32(l-indexBits)<<8
-		for i := reversed >> indexBits; i < 1<<linkBits; i += 1 << (l - indexBits) {
-			table[at+i] = e
+	}
+	for ; filled < 1<<indexBits; filled *= 2 {
+		copy(table[filled:2*filled], table[:filled])
+	}
+	return true
+}
+
+// nextCode adds one to a code of l bits whose first bit is the lowest: the ones at its end become zeros, and the zero before
+// them a one.
+func nextCode(code, l uint) uint {
+	ones := uint(bits.Len(^code & (1<<l - 1)))
+	if ones == 0 {
+		return 0
+	}
+	top := uint(1) << (ones - 1)
+	return code&(top-1) | top
+}
+
+// linkTables are the second tables behind the first one.
+type linkTables struct {
+	head uint // the first bits that lead to the newest one
+	at   uint // where that begins; 0 is none yet
+	free uint // where the next one can begin
+}
+
+// put places a code that is longer than the index. Codes that share their first bits follow each other.
+func (t *linkTables) put(table []uint32, indexBits, longest, code, l uint, symbol uint32) bool {
+	linkBits := longest - indexBits
+	head := code & (1<<indexBits - 1)
+	if t.at == 0 || head != t.head {
+		if t.free == 0 {
+			t.free = 1 << indexBits
+		}
+		if t.free+1<<linkBits > uint(len(table)) {
+			return false
+		}
+		t.head, t.at = head, t.free
+		table[head] = uint32(t.free)<<16 | entryLink | entryExceptional | uint32(linkBits)<<8 | uint32(indexBits)
+		t.free += 1 << linkBits
+	}
+	e := symbol + uint32(l-indexBits) | uint32(l-indexBits)<<8
+	for i := code >> indexBits; i < 1<<linkBits; i += 1 << (l - indexBits) {
+		table[t.at+i] = e
+	}
+	return true
+}
+
+// singleCode fills table for a code of one bit, or for none.
+func singleCode(table []uint32, indexBits uint, lengths []uint8, symbols []uint32) bool {
+	fillBad(table[:1<<indexBits])
+	for s, l := range lengths {
+		if l != 0 {
+			for i := 0; i < 1<<indexBits; i += 2 {
+				table[i] = symbols[s] + 1 | 1<<8
+			}
 		}
 	}
 	return true
