@@ -36,6 +36,18 @@ const (
 	PNGTime      = "png-time"
 )
 
+// The names of embedded signatures.
+const (
+	PESignature     = "pe-signature"
+	MachOSignature  = "macho-signature"
+	APKSignature    = "apk-signature"
+	JarSignature    = "jar-signature"
+	RPMSignature    = "rpm-signature"
+	DebSignature    = "deb-signature"
+	ModuleSignature = "module-signature"
+	NuGetSignature  = "nuget-signature"
+)
+
 const aTime = "0, 1, or a second from 1980 to 2037"
 
 // list is in the order of the documentation.
@@ -65,6 +77,14 @@ var list = []Difference{
 	{Name: DebMtime, Forgives: "the time of an ar member header of a Debian package", Maximum: "12 bytes a member, 16 members", Grammar: aTime + ", in decimal digits"},
 	{Name: CpioMtime, Forgives: "the time of a member header of a cpio archive", Maximum: "8 bytes a member", Grammar: aTime + ", in hexadecimal digits"},
 	{Name: PNGTime, Forgives: "the one tIME chunk of a PNG; its checksum follows", Maximum: "7 bytes", Grammar: "a date and time that exist"},
+	{Name: PESignature, Signature: true, Forgives: "Authenticode: the certificate table at the end of a PE file, its directory entry, and the checksum",
+		Maximum: "1 MiB", Grammar: "one signature in DER over the digest, and the page hashes where it holds some; padding of zeros"},
+	{Name: DebSignature, Signature: true, Forgives: "the members _gpgorigin, _gpgmaint, _gpgarchive and _gpgbuilder behind the last member of a Debian package",
+		Maximum: "1 MiB, packages of 64 MiB", Grammar: "each one OpenPGP signature over the other members"},
+	{Name: ModuleSignature, Signature: true, Forgives: "the signature behind a kernel module, with its trailer", Maximum: "1 MiB, modules of 64 MiB",
+		Grammar: "one PKCS#7 signature in DER over the module"},
+	{Name: RPMSignature, Signature: true, Forgives: "the signature header of an RPM package", Maximum: "1 MiB",
+		Grammar: "known tags only, sizes and digests that are right, OpenPGP signatures over the header, reserved space of zeros"},
 }
 
 // Lookup returns the difference of that name.

@@ -51,47 +51,62 @@ func (v *verification) cms(sig []byte) {
 		v.malformed(err)
 		return
 	}
-	s, err := parseCMS(data, v.opt.Keys.PinnedCertificates())
+	v.signedData(data, profile{})
+}
+
+// signedData judges CMS in DER and returns what it holds, nil where it cannot be read.
+func (v *verification) signedData(data []byte, as profile) *cmsSignature {
+	s, err := parseCMS(data, v.opt.Keys.PinnedCertificates(), as)
 	if errors.Is(err, errNoCertificate) {
 		v.end(StatusUnknownKey, "%v", err)
-		return
+		return nil
 	}
 	if err != nil {
 		v.malformed(err)
-		return
+		return nil
 	}
 	sum := sha256.Sum256(s.leaf.Raw)
 	v.Key, v.Algorithm, v.Hash = fmt.Sprintf("sha256:%x", sum), x509Algorithm(s.leaf.PublicKey), hashName(s.hash)
-	v.SignedAt = s.signingTime
+	if v.SignedAt = s.signingTime; v.SignedAt.IsZero() {
+		v.SignedAt = v.opt.SignedAt
+	}
+	if as.attached {
+		v.payload = s.content
+	}
 	if v.Certificate, err = describeCertificate(s.leaf); err != nil {
 		v.end(StatusBad, "certificate: %v", err)
-		return
+		return s
 	}
-	h := s.hash.New()
-	h.Write(v.payload)
-	if !bytes.Equal(h.Sum(nil), s.digest) {
+	if s.signed == nil { // RFC 5652, section 5.4: without attributes the content itself is signed
+		s.signed = v.payload
+	} else if !bytes.Equal(sumOf(s.hash, v.payload), s.digest) {
 		v.end(StatusBad, "message digest differs")
-		return
+		return s
 	}
 	if err := checkX509Key(s.leaf.PublicKey); err != nil {
 		v.malformed(err)
-		return
+		return s
 	}
 	if !v.math("cms", s.signed, s.signature, s.leaf.RawSubjectPublicKeyInfo, func() bool { return s.verify() }) {
 		v.end(StatusBad, "does not fit the signed attributes and the certificate")
-		return
+		return s
 	}
 	if v.inFuture() || !v.cmsTime(s) {
-		return
+		return s
 	}
 	v.cmsSigner(s)
+	return s
+}
+
+func sumOf(hash crypto.Hash, data []byte) []byte {
+	h := hash.New()
+	h.Write(data)
+	return h.Sum(nil)
 }
 
 // verify is the arithmetic over the signed attributes.
 func (s *cmsSignature) verify() bool {
-	h := s.hash.New()
-	h.Write(s.signed)
-	digest := h.Sum(nil)
+	digest := sumOf(s.hash, s.signed)
 	switch k := s.leaf.PublicKey.(type) {
 	case *rsa.PublicKey:
 		return s.scheme == schemeRSA && rsa.VerifyPKCS1v15(k, s.hash, digest, s.signature) == nil

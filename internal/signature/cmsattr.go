@@ -115,8 +115,8 @@ func (s *cmsSignature) readSignedAttributes(set cryptobyte.String) error {
 		switch {
 		case oid.Equal(oidContentType):
 			var kind asn1.ObjectIdentifier
-			if !values.ReadASN1ObjectIdentifier(&kind) || !values.Empty() || !kind.Equal(oidData) {
-				return errors.New("signed content type is not data")
+			if !values.ReadASN1ObjectIdentifier(&kind) || !values.Empty() || !kind.Equal(s.as.contentType()) {
+				return errors.New("signed content type is not that of the content")
 			}
 			contentType = true
 		case oid.Equal(oidMessageDigest):
@@ -139,7 +139,7 @@ func (s *cmsSignature) readSignedAttributes(set cryptobyte.String) error {
 		return err
 	case !contentType || s.digest == nil:
 		return errors.New("signed attributes lack content type or message digest")
-	case s.signingTime.IsZero():
+	case s.signingTime.IsZero() && !s.as.timeless:
 		return errors.New("signed attributes lack the signing time")
 	}
 	return nil
@@ -170,7 +170,7 @@ func (s *cmsSignature) readUnsignedAttributes(set cryptobyte.String) error {
 					return errCMS
 				}
 				s.logEntries = append(s.logEntries, value)
-			case oid.Equal(oidTimestamp):
+			case oid.Equal(oidTimestamp), oid.Equal(oidMicrosoftTimestamp) && s.as.content != nil:
 				if !values.ReadASN1Element(&value, der.SEQUENCE) {
 					return errCMS
 				}

@@ -39,6 +39,24 @@ type cmsSignature struct {
 	signature    []byte
 	logEntries   [][]byte
 	timestamps   [][]byte
+	as           profile
+	content      []byte // of an attached signature: the value that was signed
+}
+
+// profile says which CMS is read. The zero value, which git's signatures have, is the strictest: detached data, with signed
+// attributes that hold the signing time.
+type profile struct {
+	content  asn1.ObjectIdentifier // nil: data
+	attached bool                  // the content lies inside
+	bare     bool                  // there may be no signed attributes
+	timeless bool                  // there may be no signing time
+}
+
+func (p profile) contentType() asn1.ObjectIdentifier {
+	if p.content == nil {
+		return oidData
+	}
+	return p.content
 }
 
 // cmsScheme is the arithmetic that signatureAlgorithm names.
@@ -55,7 +73,7 @@ var errNoCertificate = errors.New("no certificate of the signer is at hand")
 
 // parseCMS reads ContentInfo. known are certificates of the policy, for signatures that bring none (gpgsm leaves out
 // self-signed ones).
-func parseCMS(data []byte, known []*x509.Certificate) (*cmsSignature, error) {
+func parseCMS(data []byte, known []*x509.Certificate, as profile) (*cmsSignature, error) {
 	input := cryptobyte.String(data)
 	var info, wrapped, sd cryptobyte.String
 	var oid asn1.ObjectIdentifier
@@ -68,12 +86,12 @@ func parseCMS(data []byte, known []*x509.Certificate) (*cmsSignature, error) {
 	if !info.ReadASN1(&wrapped, contextTag(0)) || !info.Empty() || !wrapped.ReadASN1(&sd, der.SEQUENCE) || !wrapped.Empty() {
 		return nil, errCMS
 	}
-	return parseSignedData(sd, known)
+	return parseSignedData(sd, known, as)
 }
 
 func contextTag(n uint8) der.Tag { return der.Tag(n).ContextSpecific().Constructed() }
 
-func parseSignedData(sd cryptobyte.String, known []*x509.Certificate) (*cmsSignature, error) {
+func parseSignedData(sd cryptobyte.String, known []*x509.Certificate, as profile) (*cmsSignature, error) {
 	var version int
 	var digests, content, certificates, signers, signer cryptobyte.String
 	var hasCertificates bool
@@ -82,11 +100,12 @@ func parseSignedData(sd cryptobyte.String, known []*x509.Certificate) (*cmsSigna
 		!sd.ReadASN1(&content, der.SEQUENCE) || !content.ReadASN1ObjectIdentifier(&oid) {
 		return nil, errCMS
 	}
-	if !oid.Equal(oidData) {
+	if !oid.Equal(as.contentType()) {
 		return nil, unsupportedError("CMS over other content than data")
 	}
-	if !content.Empty() {
-		return nil, errors.New("CMS carries content of its own beside the object")
+	s := &cmsSignature{as: as}
+	if err := s.readContent(content); err != nil {
+		return nil, err
 	}
 	if !sd.ReadOptionalASN1(&certificates, &hasCertificates, contextTag(0)) {
 		return nil, errCMS
@@ -100,7 +119,6 @@ func parseSignedData(sd cryptobyte.String, known []*x509.Certificate) (*cmsSigna
 	if !signers.Empty() {
 		return nil, errors.New("more than one signer: ambiguous")
 	}
-	s := &cmsSignature{}
 	if err := s.readCertificates(certificates); err != nil {
 		return nil, err
 	}
@@ -119,10 +137,29 @@ func parseSignedData(sd cryptobyte.String, known []*x509.Certificate) (*cmsSigna
 		return nil, errors.New("digest algorithms disagree")
 	}
 	// RFC 5652, section 5.1: version 1 with issuer and serial, 3 with a key identifier.
-	if want := map[bool]int{false: 1, true: 3}[byKey]; version != want {
+	// PKCS#7, which Authenticode still is, says 1 for any content; RFC 5652 says 3 for other content than data.
+	if want := map[bool]int{false: 1, true: 3}[byKey]; version != want && !(as.content != nil && version == 3) {
 		return nil, errCMS
 	}
 	return s, nil
+}
+
+// readContent reads the content of an attached signature: what was signed is its value without tag and length.
+func (s *cmsSignature) readContent(content cryptobyte.String) error {
+	if !s.as.attached {
+		if !content.Empty() {
+			return errors.New("CMS carries content of its own beside the object")
+		}
+		return nil
+	}
+	var wrapped, value cryptobyte.String
+	var tag der.Tag
+	if !content.ReadASN1(&wrapped, contextTag(0)) || !content.Empty() || !wrapped.ReadAnyASN1(&value, &tag) || !wrapped.Empty() ||
+		tag != der.OCTET_STRING && tag != der.SEQUENCE || len(value) == 0 {
+		return errCMS
+	}
+	s.content = value
+	return nil
 }
 
 func (s *cmsSignature) readCertificates(set cryptobyte.String) error {
@@ -163,19 +200,21 @@ func (s *cmsSignature) readSigner(si cryptobyte.String, known []*x509.Certificat
 		return byKey, err
 	}
 	var attributes, signature cryptobyte.String
-	if !si.PeekASN1Tag(contextTag(0)) {
+	switch has := si.PeekASN1Tag(contextTag(0)); {
+	case !has && !s.as.bare:
 		return byKey, unsupportedError("CMS without signed attributes")
-	}
-	var element cryptobyte.String
-	if !si.ReadASN1Element(&element, contextTag(0)) {
-		return byKey, errCMS
-	}
-	s.signed = append([]byte{byte(der.SET)}, element[1:]...) // signed under its universal tag, RFC 5652, section 5.4
-	if !element.ReadASN1(&attributes, contextTag(0)) {
-		return byKey, errCMS
-	}
-	if err := s.readSignedAttributes(attributes); err != nil {
-		return byKey, err
+	case has:
+		var element cryptobyte.String
+		if !si.ReadASN1Element(&element, contextTag(0)) {
+			return byKey, errCMS
+		}
+		s.signed = append([]byte{byte(der.SET)}, element[1:]...) // signed under its universal tag, RFC 5652, section 5.4
+		if !element.ReadASN1(&attributes, contextTag(0)) {
+			return byKey, errCMS
+		}
+		if err := s.readSignedAttributes(attributes); err != nil {
+			return byKey, err
+		}
 	}
 	if s.scheme, err = readSignatureAlgorithm(&si, s.hash); err != nil {
 		return byKey, err

@@ -22,6 +22,11 @@ func (v *verification) openpgp(sig []byte) {
 		v.end(StatusBad, "%v", err)
 		return
 	}
+	v.packets(data)
+}
+
+// packets judges one signature packet.
+func (v *verification) packets(data []byte) {
 	s, err := parsePGP(data)
 	if err != nil {
 		v.malformed(err)

@@ -26,7 +26,9 @@ import (
 
 	"github.com/glassbuild/glassbuild/internal/allow"
 	"github.com/glassbuild/glassbuild/internal/archive"
+	"github.com/glassbuild/glassbuild/internal/compare/graft"
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/signature"
 )
 
 // Content is the content of one file.
@@ -40,6 +42,7 @@ type Options struct {
 	Dir    string // private folder for expanded content
 	Name   string // what messages call the pair
 	Limits archive.Limits
+	Keys   signature.Options // what embedded signatures are judged against
 }
 
 // A Range is one forgiven field on both sides; a size of 0 means that it is not there.
@@ -50,8 +53,8 @@ type Range struct {
 	RebuiltSize   int64 `json:"rebuilt_size"`
 }
 
-// A Layer is one file or expanded member that differs, and the sums of its shipped bytes: Same, Forgiven and Derived
-// together are its Size.
+// A Layer is one file or expanded member that differs, and the sums of its shipped bytes: all of them together are its
+// Size.
 type Layer struct {
 	Path     string `json:"path"` // "" for the pair itself
 	Size     int64  `json:"size"`
@@ -59,6 +62,17 @@ type Layer struct {
 	Forgiven int64  `json:"forgiven"`
 	Derived  int64  `json:"derived"` // checksums, sizes, offsets and padding that follow from the rest
 	Inner    int64  `json:"inner"`   // members that are judged as layers of their own
+	Signed   int64  `json:"signed"`  // an embedded signature
+}
+
+// Signed is an embedded signature in one layer, whose own check holds and which, grafted onto our build, gives the shipped
+// bytes, but for what other passes forgave.
+type Signed struct {
+	Pass    string
+	Layer   string
+	Bytes   int64
+	Ranges  []graft.Range
+	Signers []signature.Result
 }
 
 // Forgiven is what one pass forgave in one layer.
@@ -76,6 +90,7 @@ type Outcome struct {
 	Reason     string // why not: the first difference that nothing forgives
 	Forgiven   []Forgiven
 	Layers     []Layer
+	Signed     []Signed
 }
 
 // Needs lists the passes that were used, sorted.
@@ -83,6 +98,9 @@ func (o Outcome) Needs() []string {
 	var names []string
 	for _, f := range o.Forgiven {
 		names = append(names, f.Pass)
+	}
+	for _, s := range o.Signed {
+		names = append(names, s.Pass)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
@@ -98,11 +116,11 @@ func Judge(ctx context.Context, shipped, rebuilt Content, names []string, opt Op
 	j := &judge{ctx: ctx, names: names, opt: opt, buf: [2][]byte{make([]byte, chunk), make([]byte, chunk)}}
 	meters := [2]*archive.Meter{archive.NewMeter(opt.Name, shipped.Size(), opt.Limits), archive.NewMeter(opt.Name, rebuilt.Size(), opt.Limits)}
 	err := j.layer("", "", shipped, rebuilt, meters)
-	out := Outcome{Forgiven: j.forgiven, Layers: j.layers}
+	out := Outcome{Forgiven: j.forgiven, Layers: j.layers, Signed: j.signed}
 	var d different
 	switch {
 	case err == nil:
-		out.Equivalent = len(out.Forgiven) > 0
+		out.Equivalent = len(out.Forgiven)+len(out.Signed) > 0
 		if !out.Equivalent {
 			out.Reason = "the files are the same"
 		}
@@ -154,6 +172,7 @@ type judge struct {
 	buf      [2][]byte
 	forgiven []Forgiven
 	layers   []Layer
+	signed   []Signed
 }
 
 // use notes that a pass is needed at a field, and ends the judgement when it was not named.
@@ -177,6 +196,23 @@ func (j *judge) use(pass, layer string, r Range) error {
 
 // layer judges two files that differ.
 func (j *judge) layer(path, kind string, shipped, rebuilt Content, meters [2]*archive.Meter) error {
+	taken := int64(0)
+	g, err := graft.Onto(j.ctx, shipped, rebuilt, j.names, j.opt.Keys)
+	if err != nil {
+		return err
+	}
+	if g != nil {
+		taken, rebuilt = g.Taken, g.Content
+		j.signed = append(j.signed, Signed{Pass: g.Name, Layer: path, Bytes: g.Taken, Ranges: g.Ranges, Signers: g.Signers})
+		same, err := j.equal(io.NewSectionReader(shipped, 0, shipped.Size()), io.NewSectionReader(rebuilt, 0, rebuilt.Size()))
+		if err != nil {
+			return err
+		}
+		if same {
+			j.layers = append(j.layers, Layer{Path: path, Size: shipped.Size(), Same: shipped.Size() - taken, Signed: taken})
+			return nil
+		}
+	}
 	a, err := shapeOf(kind, shipped, meters[0])
 	if err != nil {
 		return err
@@ -198,6 +234,7 @@ func (j *judge) layer(path, kind string, shipped, rebuilt Content, meters [2]*ar
 	if got := w.sum.Same + w.sum.Forgiven + w.sum.Derived + w.sum.Inner; got != shipped.Size() || w.rebuilt != rebuilt.Size() {
 		return differ(path, "%d of %d bytes are accounted for", got, shipped.Size())
 	}
+	w.sum.Same, w.sum.Signed = w.sum.Same-taken, taken
 	j.layers[at] = w.sum
 	return nil
 }

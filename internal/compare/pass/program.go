@@ -3,9 +3,9 @@ package pass
 import (
 	"debug/elf"
 	"encoding/binary"
-	"io"
 
 	"github.com/glassbuild/glassbuild/internal/allow"
+	"github.com/glassbuild/glassbuild/internal/compare/graft"
 )
 
 // elfShape finds the one build id of an ELF file: a note section of that name with exactly one note in it, which no other
@@ -98,7 +98,7 @@ func peShape(c Content) (shape, error) {
 	if err != nil {
 		return nil, nil
 	}
-	want, err := peChecksum(c, p.optional+64)
+	want, err := graft.PEChecksum(c, p.optional+64)
 	if err != nil {
 		return nil, err
 	}
@@ -191,31 +191,4 @@ func (p *peFile) place(dir [2]uint32, size int64) (int64, bool) {
 		}
 	}
 	return found, holders == 1
-}
-
-// peChecksum sums 16-bit words with end-around carry, the field itself as zero, and adds the length: what
-// CheckSumMappedFile of imagehlp.dll computes.
-func peChecksum(c Content, at int64) (uint32, error) {
-	var sum uint32
-	buf := make([]byte, chunk)
-	for off := int64(0); off < c.Size(); off += chunk {
-		n, err := io.ReadFull(io.NewSectionReader(c, off, min(chunk, c.Size()-off)), buf[:min(chunk, c.Size()-off)])
-		if err != nil {
-			return 0, err
-		}
-		for i := int64(0); i < 4; i++ {
-			if k := at + i - off; k >= 0 && k < int64(n) {
-				buf[k] = 0
-			}
-		}
-		if n%2 != 0 {
-			buf[n] = 0
-			n++
-		}
-		for i := 0; i < n; i += 2 {
-			sum += uint32(binary.LittleEndian.Uint16(buf[i:]))
-			sum = sum&0xffff + sum>>16
-		}
-	}
-	return sum&0xffff + sum>>16 + uint32(c.Size()), nil
 }

@@ -1,0 +1,72 @@
+package signature
+
+import (
+	"bytes"
+	"encoding/asn1"
+	"fmt"
+)
+
+// Embedded says how a signature inside a file is made: CMS in DER, over content that it may carry itself.
+type Embedded struct {
+	ContentType asn1.ObjectIdentifier // nil: data
+	Attached    bool                  // the content lies in the signature; else it is given
+	Bare        bool                  // there may be no signed attributes, as kernel modules have none
+}
+
+// oidMicrosoftTimestamp holds an RFC 3161 token in Authenticode.
+var oidMicrosoftTimestamp = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 3, 3, 1}
+
+// VerifyEmbedded judges a signature that a file carries. It is held to the same rules as any other, and to some more: it must
+// be DER to the last byte, and whatever lies outside its signed part must be judged, or it is bad: nothing in it may be
+// free (CVE-2013-3900). Where it carries its content, that is returned; it is worth what the result says.
+func VerifyEmbedded(payload, der []byte, as Embedded, opt Options) ([]byte, Result) {
+	switch {
+	case len(der) == 0:
+		return nil, Result{Status: StatusUnsigned}
+	case opt.Now.IsZero():
+		return nil, Result{Detail: "no reference time was given"}
+	case len(der) > MaxArmour:
+		return nil, Result{Status: StatusBad, Detail: fmt.Sprintf("signature exceeds %d bytes", MaxArmour)}
+	}
+	if opt.SignedAt.IsZero() {
+		opt.SignedAt = opt.Now
+	}
+	v := &verification{payload: payload, opt: opt}
+	v.Kind = KindX509
+	if canonical, err := toDER(der); err != nil || !bytes.Equal(canonical, der) {
+		v.end(StatusBad, "not in DER, or something lies behind it")
+		return nil, v.Result
+	}
+	s := v.signedData(der, profile{content: as.ContentType, attached: as.Attached, bare: as.Bare, timeless: true})
+	if s != nil && len(s.logEntries)+len(s.timestamps) > 0 && !v.TimeTrusted {
+		v.Status, v.Signer, v.Detail = StatusBad, "", "carries a timestamp that nobody judges: it could be anything"
+	}
+	if v.Status == "" {
+		v.end(StatusBad, "undecided")
+	}
+	if s == nil {
+		return nil, v.Result
+	}
+	return s.content, v.Result
+}
+
+// VerifyPackets judges an OpenPGP signature that a file carries without armour.
+func VerifyPackets(payload, packet []byte, opt Options) Result {
+	switch {
+	case len(packet) == 0:
+		return Result{Status: StatusUnsigned}
+	case opt.Now.IsZero():
+		return Result{Detail: "no reference time was given"}
+	case len(payload) > MaxPayload:
+		return Result{Status: StatusUnsupported, Detail: fmt.Sprintf("signed content exceeds %d bytes", MaxPayload)}
+	case len(packet) > MaxArmour:
+		return Result{Status: StatusBad, Detail: fmt.Sprintf("signature exceeds %d bytes", MaxArmour)}
+	}
+	v := &verification{payload: payload, opt: opt}
+	v.Kind = KindOpenPGP
+	v.packets(packet)
+	if v.Status == "" {
+		v.end(StatusBad, "undecided")
+	}
+	return v.Result
+}
