@@ -5,8 +5,8 @@ import (
 	"errors"
 	"io"
 	"os"
-	"strings"
 
+	"github.com/glassbuild/glassbuild/internal/compare/deflate"
 	"github.com/glassbuild/glassbuild/internal/fault"
 )
 
@@ -39,8 +39,8 @@ func (w *pairing) packed(x, y piece) error {
 		c Content
 		p piece
 	}{{w.a.c, x}, {w.b.c, y}} {
-		if err := checkDeflate(io.NewSectionReader(s.c, s.p.at, s.p.size)); err != nil {
-			return differ(path, "compressed stream: %s", strings.TrimPrefix(err.Error(), "deflate: "))
+		if err := deflate.Check(io.NewSectionReader(s.c, s.p.at, s.p.size)); err != nil {
+			return differ(path, "compressed stream: %v", err)
 		}
 	}
 	return w.j.use(x.pass, w.path, Range{x.at, x.size, y.at, y.size})

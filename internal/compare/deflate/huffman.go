@@ -1,4 +1,4 @@
-package pass
+package deflate
 
 import "math/bits"
 
@@ -73,7 +73,7 @@ func (c *code) unused() int {
 }
 
 // symbol decodes one symbol.
-func (d *deflate) symbol(c *code) (int, error) {
+func (d *reader) symbol(c *code) (int, error) {
 	for d.n < longest {
 		b, err := d.r.ReadByte()
 		if err != nil {
@@ -96,7 +96,7 @@ func (d *deflate) symbol(c *code) (int, error) {
 	return 0, errCode
 }
 
-func (c *code) found(d *deflate, s int, n uint) (int, error) {
+func (c *code) found(d *reader, s int, n uint) (int, error) {
 	if d.n < n {
 		return 0, errCode
 	}

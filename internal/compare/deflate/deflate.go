@@ -1,4 +1,9 @@
-package pass
+// Package deflate looks for what a deflate stream (RFC 1951) carries beside its content.
+//
+// It refuses what expands to nothing: empty blocks other than a flush between two blocks or at the end, codes of symbols
+// that do not occur, code tables that are longer than needed or incomplete, padding that is not zero, and bytes behind
+// the last block. What is left to whoever wrote the stream is the choice between encodings of the same bytes.
+package deflate
 
 import (
 	"bufio"
@@ -7,25 +12,20 @@ import (
 	"io"
 )
 
-// checkDeflate accounts for every bit of a deflate stream (RFC 1951) and refuses what carries something that expands to
-// nothing: empty blocks other than a flush between two blocks or at the end, codes of symbols that do not occur, code
-// tables that are longer than needed or incomplete, padding that is not zero, and bytes behind the last block. Whether
-// the stream expands to the right content is somebody else's question.
-//
-// What is left to whoever wrote it is the choice between encodings of the same bytes, whose cost the maximum of the pass
-// bounds.
-func checkDeflate(r io.Reader) error {
-	d := &deflate{r: bufio.NewReaderSize(r, 64<<10)}
+// Check accounts for every bit of a deflate stream. Whether the stream expands to the right content is somebody else's
+// question.
+func Check(r io.Reader) error {
+	d := &reader{r: bufio.NewReaderSize(r, 64<<10)}
 	empty := false
 	for {
 		last, n, err := d.block()
 		switch {
 		case err == io.EOF:
-			return errors.New("deflate: truncated")
+			return errors.New("truncated")
 		case err != nil:
 			return err
 		case n == 0 && empty && !last:
-			return errors.New("deflate: empty blocks")
+			return errors.New("empty blocks")
 		}
 		empty = n == 0
 		if last {
@@ -35,15 +35,15 @@ func checkDeflate(r io.Reader) error {
 }
 
 var (
-	errPadding = errors.New("deflate: padding is not zero")
-	errCode    = errors.New("deflate: malformed code")
-	errUnused  = errors.New("deflate: codes of symbols that do not occur")
-	errLonger  = errors.New("deflate: a longer code table than needed")
-	errBehind  = errors.New("deflate: bytes behind the last block")
-	errSymbol  = errors.New("deflate: malformed symbol")
+	errPadding = errors.New("padding is not zero")
+	errCode    = errors.New("malformed code")
+	errUnused  = errors.New("codes of symbols that do not occur")
+	errLonger  = errors.New("a longer code table than needed")
+	errBehind  = errors.New("bytes behind the last block")
+	errSymbol  = errors.New("malformed symbol")
 )
 
-type deflate struct {
+type reader struct {
 	r    *bufio.Reader
 	bits uint64
 	n    uint
@@ -51,7 +51,7 @@ type deflate struct {
 }
 
 // take returns n bits, at most 32.
-func (d *deflate) take(n uint) (uint32, error) {
+func (d *reader) take(n uint) (uint32, error) {
 	for d.n < n {
 		c, err := d.r.ReadByte()
 		if err != nil {
@@ -67,7 +67,7 @@ func (d *deflate) take(n uint) (uint32, error) {
 }
 
 // end demands that the last byte is padded with zeros and nothing follows.
-func (d *deflate) end() error {
+func (d *reader) end() error {
 	if d.bits != 0 {
 		return errPadding
 	}
@@ -81,7 +81,7 @@ func (d *deflate) end() error {
 }
 
 // block reads one block and returns how many bytes it produced.
-func (d *deflate) block() (last bool, n int64, err error) {
+func (d *reader) block() (last bool, n int64, err error) {
 	h, err := d.take(3)
 	if err != nil {
 		return false, 0, err
@@ -101,7 +101,7 @@ func (d *deflate) block() (last bool, n int64, err error) {
 }
 
 // fixed reads a block in the codes of RFC 1951, 3.2.6.
-func (d *deflate) fixed() error {
+func (d *reader) fixed() error {
 	lit, err := newCode(fixedLens)
 	if err != nil {
 		return err
@@ -113,7 +113,7 @@ func (d *deflate) fixed() error {
 	return d.symbols(lit, dist)
 }
 
-func (d *deflate) stored() error {
+func (d *reader) stored() error {
 	pad, err := d.take(d.n & 7)
 	if err != nil {
 		return err
@@ -150,7 +150,7 @@ func (d *deflate) stored() error {
 // order is the order of the lengths of the code length code (RFC 1951, 3.2.7).
 var order = [19]uint8{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15}
 
-func (d *deflate) dynamic() error {
+func (d *reader) dynamic() error {
 	h, err := d.take(14)
 	if err != nil {
 		return err
@@ -203,7 +203,7 @@ func (d *deflate) dynamic() error {
 }
 
 // lengths reads the run-length coded lengths of both codes.
-func (d *deflate) lengths(meta *code, all []uint8) error {
+func (d *reader) lengths(meta *code, all []uint8) error {
 	for i := 0; i < len(all); {
 		s, err := d.symbol(meta)
 		if err != nil {
@@ -246,7 +246,7 @@ func (d *deflate) lengths(meta *code, all []uint8) error {
 }
 
 // symbols reads a block up to its end.
-func (d *deflate) symbols(lit, dist *code) error {
+func (d *reader) symbols(lit, dist *code) error {
 	for {
 		s, err := d.symbol(lit)
 		switch {
