@@ -83,6 +83,12 @@ var list = []Difference{
 		Maximum: "1 MiB, packages of 64 MiB", Grammar: "each one OpenPGP signature over the other members"},
 	{Name: ModuleSignature, Signature: true, Forgives: "the signature behind a kernel module, with its trailer", Maximum: "1 MiB, modules of 64 MiB",
 		Grammar: "one PKCS#7 signature in DER over the module"},
+	{Name: JarSignature, Signature: true, Forgives: "the members META-INF/*.SF and *.RSA, *.EC or *.DSA of a jar, and what its manifest says of digests",
+		Maximum: "16 MiB", Grammar: "one signer for each; every member has its right SHA-256, SHA-384 or SHA-512 digest; nothing else is said"},
+	{Name: APKSignature, Signature: true, Forgives: "the signing block of an Android package, and its jar signature where it has one",
+		Maximum: "1 MiB", Grammar: "blocks of version 2 and 3 and zeros that align; known attributes only; every digest right"},
+	{Name: NuGetSignature, Signature: true, Forgives: "the member .signature.p7s of a NuGet package", Maximum: "1 MiB",
+		Grammar: "one signature in DER over the digest of the package without it"},
 	{Name: RPMSignature, Signature: true, Forgives: "the signature header of an RPM package", Maximum: "1 MiB",
 		Grammar: "known tags only, sizes and digests that are right, OpenPGP signatures over the header, reserved space of zeros"},
 }

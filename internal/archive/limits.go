@@ -24,6 +24,7 @@ const (
 	maxXZHeader    = 1024      // (255+1)*4, the format's own maximum of a block header
 	maxZipComment  = 1 << 16   // the format's own maximum
 	maxArTable     = 16 << 20  // GNU table of long names
+	maxZipAlign    = 4096      // zeros that align an APK signing block
 	maxCentralScan = maxZipComment + zipEndSize
 )
 

@@ -37,7 +37,8 @@ func (z *Zip) layout(end *zipEnd) error {
 	return z.beforeDirectory(at, end.offset)
 }
 
-// beforeDirectory accepts an APK signing block between the last member and the directory, and nothing else.
+// beforeDirectory accepts an APK signing block between the last member and the directory, which zeros may align to 4096
+// bytes, and nothing else.
 func (z *Zip) beforeDirectory(at, directory int64) error {
 	gap := directory - at
 	if gap == 0 {
@@ -52,9 +53,16 @@ func (z *Zip) beforeDirectory(at, directory int64) error {
 		if _, err := z.ra.ReadAt(b[:], directory-24); err != nil {
 			return err
 		}
-		if string(b[8:]) == "APK Sig Block 42" && le64(b[:]) == gap-8 {
-			z.regions = append(z.regions, Region{at, gap, "APK signing block"})
-			return nil
+		block := le64(b[:]) + 8
+		if string(b[8:]) == "APK Sig Block 42" && block >= 32 && block <= gap && gap-block < maxZipAlign {
+			zero := make([]byte, gap-block)
+			if _, err := z.ra.ReadAt(zero, at); err != nil {
+				return err
+			}
+			if allZero(zero) {
+				z.regions = append(z.regions, Region{at, gap, "APK signing block"})
+				return nil
+			}
 		}
 	}
 	return z.m.fail("inconsistent zip: %d bytes before the directory belong to no member", gap)

@@ -2,6 +2,10 @@ package signature
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
 	"encoding/asn1"
 	"fmt"
 )
@@ -65,6 +69,56 @@ func VerifyPackets(payload, packet []byte, opt Options) Result {
 	v := &verification{payload: payload, opt: opt}
 	v.Kind = KindOpenPGP
 	v.packets(packet)
+	if v.Status == "" {
+		v.end(StatusBad, "undecided")
+	}
+	return v.Result
+}
+
+// VerifyRaw judges bare arithmetic: a signature over payload by the key of a certificate, as Android packages hold it. The
+// certificate is judged as any other; pss tells that RSA pads as RSASSA-PSS with a salt as long as the digest.
+func VerifyRaw(payload, sig, certificate []byte, hash crypto.Hash, pss bool, opt Options) Result {
+	v := &verification{payload: payload, opt: opt}
+	v.Kind = KindX509
+	c, err := x509.ParseCertificate(certificate)
+	switch {
+	case opt.Now.IsZero():
+		return Result{Detail: "no reference time was given"}
+	case err != nil:
+		v.end(StatusBad, "malformed certificate")
+		return v.Result
+	}
+	if opt.SignedAt.IsZero() {
+		opt.SignedAt = opt.Now
+	}
+	sum := sha256.Sum256(c.Raw)
+	v.Key, v.Algorithm, v.Hash, v.SignedAt = fmt.Sprintf("sha256:%x", sum), x509Algorithm(c.PublicKey), hashName(hash), opt.SignedAt
+	if v.Certificate, err = describeCertificate(c); err != nil {
+		v.end(StatusBad, "certificate: %v", err)
+		return v.Result
+	}
+	if err := checkX509Key(c.PublicKey); err != nil {
+		v.malformed(err)
+		return v.Result
+	}
+	s := &cmsSignature{certificates: []*x509.Certificate{c}, leaf: c, hash: hash, signed: payload, signature: sig, scheme: schemeECDSA}
+	ok := false
+	switch key := c.PublicKey.(type) {
+	case *rsa.PublicKey:
+		s.scheme = schemeRSA
+		if pss {
+			ok = rsa.VerifyPSS(key, hash, sumOf(hash, payload), sig, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}) == nil
+			break
+		}
+		ok = s.verify()
+	default:
+		ok = !pss && s.verify()
+	}
+	if !ok {
+		v.end(StatusBad, "does not fit the content and the certificate")
+		return v.Result
+	}
+	v.cmsSigner(s)
 	if v.Status == "" {
 		v.end(StatusBad, "undecided")
 	}

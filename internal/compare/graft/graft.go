@@ -62,6 +62,9 @@ var formats = []format{
 	{allow.DebSignature, debOnto},
 	{allow.ModuleSignature, moduleOnto},
 	{allow.RPMSignature, rpmOnto},
+	{allow.NuGetSignature, nugetOnto},
+	{allow.APKSignature, apkOnto},
+	{allow.JarSignature, jarOnto},
 }
 
 // Onto grafts the signature of the shipped file onto the rebuilt one. It returns nil where the shipped file holds no signature

@@ -9,6 +9,8 @@ const (
 	chunk       = 256 << 10
 	maxSigned   = 64 << 20 // bytes of what a signature over everything is over
 	maxTags     = 64       // entries of the signature header of an RPM package
+	maxManifest = 16 << 20 // bytes of a manifest or signature file of a jar
+	maxSigners  = 8        // of one jar or Android package
 	maxGPG      = 8        // signatures of one Debian package
 	maxReserved = 64 << 10 // zeros that an RPM package keeps free for signatures
 )

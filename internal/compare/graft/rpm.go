@@ -125,6 +125,12 @@ func (t rpmTag) check(c Content, header []byte, end int64, ours []rpmTag) error 
 	return refuse(allow.RPMSignature, "unknown tag %d in the signature header", t.tag)
 }
 
+// copyAll reads r to its end.
+func copyAll(h hash.Hash, r io.Reader) error {
+	_, err := io.Copy(h, r)
+	return err
+}
+
 func copyHash(h hash.Hash, c Content, from int64) error {
 	_, err := io.Copy(h, io.NewSectionReader(c, from, c.Size()-from))
 	return err
