@@ -12,6 +12,7 @@ import (
 	"github.com/glassbuild/glassbuild/internal/compare/pass"
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/recipe"
+	"github.com/glassbuild/glassbuild/internal/signature"
 	"github.com/glassbuild/glassbuild/internal/verdict"
 )
 
@@ -87,7 +88,7 @@ func (r *run) compare(ctx context.Context) error {
 		}
 		defer f.Close()
 		rebuilt = append(rebuilt, compare.Rebuilt{Member: c.member, Output: out.Path, SHA256: out.SHA256, Size: out.Size, Content: io.NewSectionReader(f, 0, out.Size),
-			Allow: r.allowed(c.artifact.Allow), Dir: dir})
+			Allow: r.allowed(c.artifact.Allow), Dir: dir, Keys: signature.Options{Keys: r.policy.Trust, Now: r.now}})
 	}
 	var tree []compare.TreeFile
 	for _, e := range r.outcome.Tree.Files {
@@ -208,6 +209,16 @@ func forgive(m *verdict.MemberResult, out *pass.Outcome) {
 			g.Ranges = append(g.Ranges, verdict.Span(x))
 		}
 		m.Forgiven = append(m.Forgiven, g)
+	}
+	for _, s := range out.Signed {
+		e := verdict.Embedded{Name: s.Pass, Layer: s.Layer, Bytes: s.Bytes}
+		for _, x := range s.Ranges {
+			e.Ranges = append(e.Ranges, verdict.Span{Offset: x.Offset, Size: x.Size})
+		}
+		for _, x := range s.Signers {
+			e.Signers = append(e.Signers, verdict.Signature{Status: string(x.Status), Kind: string(x.Kind), Signer: x.Signer, Platform: x.Platform, Key: x.Key, Detail: x.Detail})
+		}
+		m.Signed = append(m.Signed, e)
 	}
 	for _, l := range out.Layers {
 		m.Layers = append(m.Layers, verdict.Layered(l))

@@ -120,3 +120,20 @@ func makeZip(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o666))
 }
+
+// signModule is "signmodule FILE KEY CERTIFICATE OUT": FILE with a signature behind it, as the kernel's sign-file makes it.
+func signModule(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 4 {
+		ts.Fatalf("usage: signmodule FILE KEY CERTIFICATE OUT")
+	}
+	out := ts.MkAbs(args[3])
+	ts.Check(ts.Exec("openssl", "cms", "-sign", "-binary", "-noattr", "-nocerts", "-outform", "DER", "-md", "sha512",
+		"-signer", args[2], "-inkey", args[1], "-in", args[0], "-out", args[3]))
+	sig, err := os.ReadFile(out)
+	ts.Check(err)
+	data, err := os.ReadFile(ts.MkAbs(args[0]))
+	ts.Check(err)
+	data = append(append(data, sig...), 0, 0, 2, 0, 0, 0, 0, 0)
+	data = binary.BigEndian.AppendUint32(data, uint32(len(sig)))
+	ts.Check(os.WriteFile(out, append(data, "~Module signature appended~\n"...), 0o600))
+}

@@ -24,6 +24,9 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"repo":  makeRepo,
 	"mktar": makeTar,
 	"mkzip": makeZip,
+
+	"signmodule": signModule,
+
 	"bytes": writeBytes,
 	"plain": isPlain,
 	"flip":  flipByte,

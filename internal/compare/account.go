@@ -9,6 +9,7 @@ import (
 
 	"github.com/glassbuild/glassbuild/internal/artifact"
 	"github.com/glassbuild/glassbuild/internal/compare/pass"
+	"github.com/glassbuild/glassbuild/internal/signature"
 )
 
 // Status says where a member comes from. The zero value means that nobody has said.
@@ -34,6 +35,7 @@ type Rebuilt struct {
 	Content Content  // for counting what differs; without it only the digests are compared
 	Allow   []string // differences that both recipe and policy name, see internal/allow
 	Dir     string   // private folder for expanded content, needed with Allow
+	Keys    signature.Options
 }
 
 // TreeFile is one file of the verified source tree.
@@ -192,7 +194,7 @@ func (w *accountant) claimed(m *artifact.Member, r *Rebuilt, l *Line) error {
 	if err != nil || d.Equal || len(r.Allow) == 0 {
 		return err
 	}
-	out, err := pass.Judge(w.ctx, c, r.Content, r.Allow, pass.Options{Dir: r.Dir, Name: m.Path})
+	out, err := pass.Judge(w.ctx, c, r.Content, r.Allow, pass.Options{Dir: r.Dir, Name: m.Path, Keys: r.Keys})
 	if err != nil {
 		return err
 	}

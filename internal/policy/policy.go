@@ -14,11 +14,9 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
-	"github.com/glassbuild/glassbuild/internal/allow"
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/tomlfile"
 	"github.com/glassbuild/glassbuild/internal/trust"
@@ -92,21 +90,6 @@ type Copied struct {
 	Reason string `toml:"reason,required"`
 }
 
-// Allowed is a difference of the closed list that the auditor forgives where a recipe declares it.
-type Allowed struct {
-	Name   string `toml:"name,required"`
-	Reason string `toml:"reason,required"`
-}
-
-// Allows returns the rule that forgives the difference of that name.
-func (r Rebuild) Allows(name string) (Allowed, bool) {
-	i := slices.IndexFunc(r.Allow, func(a Allowed) bool { return a.Name == name })
-	if i < 0 {
-		return Allowed{}, false
-	}
-	return r.Allow[i], true
-}
-
 // BuiltIn is the policy that applies where none is named. It is written in the same language as any other.
 const BuiltIn = `# The policy that applies without --policy: identical, two agreeing runs, a builder that somebody other
 # than the vendor vouches for, a commit that a branch or tag reaches. Signatures are reported, not demanded.
@@ -165,6 +148,9 @@ func parse(name string, data []byte, now time.Time) (*Policy, error) {
 		return nil, err
 	}
 	if err := p.people(doc, &f); err != nil {
+		return nil, err
+	}
+	if err := p.allowedSigners(doc); err != nil {
 		return nil, err
 	}
 	if err := p.Source.signers(doc, p.Trust); err != nil {
@@ -256,23 +242,6 @@ func (p *Policy) check(doc *tomlfile.Document) error {
 		return err
 	}
 	return p.checkLists(doc)
-}
-
-// checkAllowed accepts names of the closed list, each once, and only where what is forgiven could pass.
-func (p *Policy) checkAllowed(doc *tomlfile.Document) error {
-	for i, a := range p.Rebuild.Allow {
-		at := fmt.Sprintf("rebuild.allow[%d]", i)
-		if _, ok := allow.Lookup(a.Name); !ok {
-			return doc.Errorf(at+".name", "unknown difference %s", fault.Quote(a.Name)).WithHint("docs/passes.md lists the differences that can be allowed")
-		}
-		if first, _ := p.Rebuild.Allows(a.Name); first != a || slices.Contains(p.Rebuild.Allow[:i], a) {
-			return doc.Errorf(at+".name", "%s is allowed twice", fault.Quote(a.Name))
-		}
-		if p.Rebuild.Match == "identical" {
-			return doc.Errorf(at, "nothing is forgiven where only identical files pass").WithHint(`set [rebuild] match = "equivalent"`)
-		}
-	}
-	return nil
 }
 
 func (p *Policy) checkLists(doc *tomlfile.Document) error {

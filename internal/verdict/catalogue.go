@@ -37,6 +37,7 @@ const (
 	CheckCopied       = "rebuild.copied"
 	CheckGit          = "rebuild.git"
 	CheckForgiven     = "rebuild.forgiven"
+	CheckEmbedded     = "artefact.signature"
 	CheckMatch        = "rebuild.match"
 	CheckFound        = "evidence.found"
 	CheckSigned       = "provenance.signature"
@@ -74,6 +75,7 @@ var rebuilt = []entry{
 	{CheckCopied, "the outputs were built, not copied", unlessPacked(rebuildCopied, "a module zip holds the files of the commit as they are")},
 	{CheckGit, "git was asked only what is answered", rebuildGit},
 	{CheckForgiven, "what was forgiven was declared and allowed by name, and adds up", rebuildForgiven},
+	{CheckEmbedded, "signatures inside what was shipped are by whom the policy names", artefactSignature},
 	{CheckMatch, "what was shipped is what was rebuilt", rebuildMatch},
 }
 

@@ -260,6 +260,7 @@ type MemberResult struct {
 	Difference *Difference `json:"difference,omitempty"`
 	Declared   []string    `json:"declared,omitempty"` // differences that the recipe declares for it
 	Forgiven   []Forgiven  `json:"forgiven,omitempty"` // what was forgiven, for a state of equivalent
+	Signed     []Embedded  `json:"signed,omitempty"`   // embedded signatures that were told from what was built
 	Layers     []Layered   `json:"layers,omitempty"`   // the sums of every file that differs, itself and what is in it
 }
 
@@ -272,6 +273,15 @@ type Forgiven struct {
 	Ranges []Span `json:"ranges,omitempty"` // the first ones
 }
 
+// Embedded is a signature inside a file: its own check holds, and on our build it gives the shipped bytes.
+type Embedded struct {
+	Name    string      `json:"name"`
+	Layer   string      `json:"layer"`
+	Bytes   int64       `json:"bytes"`
+	Ranges  []Span      `json:"ranges,omitempty"`
+	Signers []Signature `json:"signers"`
+}
+
 // Span is a run of bytes on both sides.
 type Span struct {
 	Offset        int64 `json:"offset"`
@@ -280,7 +290,7 @@ type Span struct {
 	RebuiltSize   int64 `json:"rebuilt-size"`
 }
 
-// Layered gives the sums of one file: Same, Forgiven, Derived and Inner are together its Size.
+// Layered gives the sums of one file, which are together its Size.
 type Layered struct {
 	Path     string `json:"path"`
 	Size     int64  `json:"size"`
@@ -288,6 +298,7 @@ type Layered struct {
 	Forgiven int64  `json:"forgiven"`
 	Derived  int64  `json:"derived"` // checksums, sizes and offsets that follow from the rest
 	Inner    int64  `json:"inner"`   // members that are layers of their own
+	Signed   int64  `json:"signed"`  // an embedded signature
 }
 
 // Difference tells where and why two files differ.
