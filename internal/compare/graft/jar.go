@@ -66,12 +66,16 @@ func checkJar(name string, shipped, rebuilt *zipFile, opt signature.Options) ([]
 		if isSignatureFile(m.Name) {
 			order = append(order, m.Name)
 		}
-		if err := shipped.plain(m); err != nil {
-			return nil, err
-		}
 	}
 	if len(order) == 0 {
 		return nil, nil
+	}
+	for _, m := range shipped.Members {
+		if jarAdded(m.Name) {
+			if err := shipped.plain(m); err != nil {
+				return nil, err
+			}
+		}
 	}
 	manifest, err := readManifest(name, files[manifestName])
 	if err != nil {
