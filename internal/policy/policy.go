@@ -229,9 +229,9 @@ func (p *Policy) check(doc *tomlfile.Document) error {
 	if p.Rebuild.Runs < MinRuns || p.Rebuild.Runs > MaxRuns {
 		return doc.Errorf("rebuild.runs", "%d out of range %d–%d", p.Rebuild.Runs, MinRuns, MaxRuns)
 	}
-	for _, key := range []string{"source.unreachable", "rebuild.dirty", "rebuild.vendored"} {
-		text := map[string]string{"source.unreachable": p.Source.Unreachable, "rebuild.dirty": p.Rebuild.Dirty, "rebuild.vendored": p.Rebuild.Vendored}[key]
-		if doc.Has(key) && strings.TrimSpace(text) == "" {
+	for _, r := range [][2]string{{"source.unreachable", p.Source.Unreachable}, {"source.escaping-links", p.Source.Links},
+		{"source.colliding-names", p.Source.Colliding}, {"rebuild.dirty", p.Rebuild.Dirty}, {"rebuild.vendored", p.Rebuild.Vendored}} {
+		if key, text := r[0], r[1]; doc.Has(key) && strings.TrimSpace(text) == "" {
 			return doc.Errorf(key, "reason required")
 		}
 	}

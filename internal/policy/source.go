@@ -16,8 +16,10 @@ type Source struct {
 	Since       string     `toml:"since"`     // full id of a commit that was accepted earlier: every later one must satisfy signed-by
 	Paths       []PathRule `toml:"path"`
 	Tag         *Tag       `toml:"tag"`
-	Attributes  string     `toml:"attributes"`  // raw (default), checkout or archive: the most that a recipe may ask for
-	Unreachable string     `toml:"unreachable"` // reason to accept a commit that no branch or tag reaches
+	Attributes  string     `toml:"attributes"`      // raw (default), checkout or archive: the most that a recipe may ask for
+	Unreachable string     `toml:"unreachable"`     // reason to accept a commit that no branch or tag reaches
+	Links       string     `toml:"escaping-links"`  // reason to accept links that lead out of the tree
+	Colliding   string     `toml:"colliding-names"` // reason to accept names that some file systems take for one
 	Opaque      []Opaque   `toml:"opaque"`
 	OpaqueRule  string     `toml:"unlisted-opaque"` // report (default) or fail
 }

@@ -167,7 +167,7 @@ func (l *lister) findCollisions(dir string, entries []gitobj.TreeEntry) {
 		}
 		folded := foldName(e.Name)
 		if other, ok := first[folded]; ok {
-			l.out.find(CollidingNames, join(dir, e.Name), "collides with "+fault.Quote(other))
+			l.out.find(CollidingNames, join(dir, e.Name), "colliding names: the other is "+fault.Quote(other))
 			continue
 		}
 		first[folded] = e.Name

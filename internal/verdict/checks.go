@@ -202,6 +202,9 @@ func sourceTree(f Facts, p *policy.Policy) Check {
 	if c, bad := opaqueFiles(s, p); bad {
 		return c
 	}
+	if c, bad := oddTree(s, p); bad {
+		return c
+	}
 	var notes []string
 	for _, n := range []struct {
 		n    int
@@ -215,6 +218,29 @@ func sourceTree(f Facts, p *policy.Policy) Check {
 		return passed("as the commit holds it; nothing opaque, generated or vendored").with("sha256", s.TreeSHA256)
 	}
 	return passed("as the commit holds it; %s", strings.Join(notes, ", ")).with("sha256", s.TreeSHA256)
+}
+
+// oddTree refuses a tree that is another one elsewhere: a link that leads out of it means whatever lies there, and of two names
+// that a file system takes for one only one is left (CVE-2021-21300).
+func oddTree(s *Source, p *policy.Policy) (Check, bool) {
+	for _, n := range s.Findings {
+		key, reason := acceptedFinding(n, p)
+		if key != "" && reason == "" {
+			return failed("%s: %s", fault.Quote(n.Path), n.Text).hint("look at it; [source] %s in the policy accepts it, with a reason", key), true
+		}
+	}
+	return Check{}, false
+}
+
+// acceptedFinding returns the key of the policy that accepts such a finding, "" where none needs to, and the reason that it gives.
+func acceptedFinding(n Finding, p *policy.Policy) (key, reason string) {
+	switch n.Kind {
+	case "escaping-link":
+		return "escaping-links", p.Source.Links
+	case "colliding-names":
+		return "colliding-names", p.Source.Colliding
+	}
+	return "", ""
 }
 
 func opaqueFiles(s *Source, p *policy.Policy) (Check, bool) {

@@ -9,11 +9,13 @@ package vectors
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -141,14 +143,40 @@ func TestRecipe(t *testing.T) {
 	})
 }
 
+var built struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+// program builds the program, once for all tests.
+func program(t *testing.T) string {
+	t.Helper()
+	built.once.Do(func() {
+		if built.dir, built.err = os.MkdirTemp("", "vectors"); built.err != nil {
+			return
+		}
+		if out, err := exec.Command("go", "build", "-o", filepath.Join(built.dir, "glassbuild"), "../../cmd/glassbuild").CombinedOutput(); err != nil {
+			built.err = fmt.Errorf("%w\n%s", err, out)
+		}
+	})
+	if built.err != nil {
+		t.Fatal(built.err)
+	}
+	return filepath.Join(built.dir, "glassbuild")
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	os.RemoveAll(built.dir)
+	os.Exit(code)
+}
+
 // TestUsage runs the program itself, in the folder of a sample vendor.
 func TestUsage(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	bin := filepath.Join(t.TempDir(), "glassbuild")
-	if out, err := exec.Command("go", "build", "-o", bin, "../../cmd/glassbuild").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	bin := program(t)
 	if _, err := vendors.Make(t.Context(), dir, vendors.Options{Only: []string{"honest-binary"}}); err != nil {
 		t.Fatal(err)
 	}
