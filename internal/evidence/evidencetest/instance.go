@@ -307,3 +307,18 @@ func (i *Instance) Imposter(seed string) {
 	i.Root = i.authority(i.Root.Subject.CommonName, i.rootKey, nil, nil, x509.ExtKeyUsageAny, i.Root.NotBefore, i.Root.NotAfter)
 	i.Reissue(i.Intermediate.NotBefore, i.Intermediate.NotAfter)
 }
+
+// Large gives root and intermediate keys of P-384, as the public instance has.
+func (i *Instance) Large(seed string) {
+	key := func(name string) *ecdsa.PrivateKey {
+		for n := byte(0); ; n++ {
+			raw := append(sum([]byte(seed+name)), sum(append([]byte(seed+name), n))[:16]...)
+			if k, err := ecdsa.ParseRawPrivateKey(elliptic.P384(), raw); err == nil {
+				return k
+			}
+		}
+	}
+	i.rootKey, i.intermediateKey = key(" root"), key(" intermediate")
+	i.Root = i.authority(i.Root.Subject.CommonName, i.rootKey, nil, nil, x509.ExtKeyUsageAny, i.Root.NotBefore, i.Root.NotAfter)
+	i.Reissue(i.Intermediate.NotBefore, i.Intermediate.NotAfter)
+}
