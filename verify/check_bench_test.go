@@ -3,7 +3,6 @@
 package verify_test
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -30,16 +29,41 @@ type used struct {
 	rss int64 // KiB
 }
 
-func cost(t *testing.T, name string, args ...string) used {
-	t.Helper()
-	cmd := exec.Command(name, args...)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("%s %v: %v\n%s", name, args, err, out.String())
+// launcher starts what its arguments say and prints what that cost. A process starts with the memory of whoever started it
+// in its account, so that a test cannot measure a small one itself.
+const launcher = `package main
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+)
+
+func main() {
+	null, _ := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	p, err := os.StartProcess(os.Args[1], os.Args[1:], &os.ProcAttr{Env: os.Environ(), Files: []*os.File{null, null, null}})
+	if err != nil {
+		panic(err)
 	}
-	s := cmd.ProcessState
-	return used{s.UserTime() + s.SystemTime(), s.SysUsage().(*syscall.Rusage).Maxrss}
+	s, err := p.Wait()
+	if err != nil || !s.Success() {
+		panic(fmt.Sprint(s, err))
+	}
+	fmt.Println(int64(s.UserTime()+s.SystemTime()), s.SysUsage().(*syscall.Rusage).Maxrss)
+}
+`
+
+func cost(t *testing.T, launch string, argv []string) used {
+	t.Helper()
+	out, err := exec.Command(launch, argv...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %v\n%s", argv, err, out)
+	}
+	var u used
+	if _, err := fmt.Sscan(string(out), (*int64)(&u.cpu), &u.rss); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return u
 }
 
 func middle(list []used) used {
@@ -103,6 +127,7 @@ func asProcess(t *testing.T, i *evidencetest.Instance, dir, policy, root string,
 		return filepath.Join(dir, out)
 	}
 	empty := build("empty", write("empty.go", []byte("package main\nfunc main() {}\n")))
+	launch := build("launch", write("launch.go", []byte(launcher)))
 	program := build("glassbuild", "../cmd/glassbuild")
 	if st, err := os.Stat(program); err == nil {
 		t.Logf("%-46s %8.1f MB", "the program, stripped", float64(st.Size())/1e6)
@@ -116,7 +141,7 @@ func asProcess(t *testing.T, i *evidencetest.Instance, dir, policy, root string,
 	all := map[string][]used{}
 	for range 15 {
 		for name, argv := range rows {
-			all[name] = append(all[name], cost(t, argv[0], argv[1:]...))
+			all[name] = append(all[name], cost(t, launch, argv))
 		}
 	}
 	for _, name := range []string{"empty Go program", "glassbuild --version", "glassbuild check, one keyless bundle", "cosign verify-blob-attestation"} {

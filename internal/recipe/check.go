@@ -3,7 +3,6 @@ package recipe
 import (
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -13,11 +12,11 @@ import (
 )
 
 var (
-	goVersion     = regexp.MustCompile(`^1\.(0|[1-9][0-9]?)(\.(0|[1-9][0-9]?))?((rc|beta)[1-9][0-9]?)?$`)
-	exactVersion  = regexp.MustCompile(`^(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})(-[0-9A-Za-z.-]{1,64})?$`)
-	imageDigest   = regexp.MustCompile(`@sha256:[0-9a-f]{64}$`)
-	debianName    = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]{1,127}(=[0-9A-Za-z.+:~-]{1,127})?$`)
-	debianSuite   = regexp.MustCompile(`^[a-z][a-z0-9./-]{1,63}$`)
+	goVersion     = newPattern(`^1\.(0|[1-9][0-9]?)(\.(0|[1-9][0-9]?))?((rc|beta)[1-9][0-9]?)?$`)
+	exactVersion  = newPattern(`^(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})(-[0-9A-Za-z.-]{1,64})?$`)
+	imageDigest   = newPattern(`@sha256:[0-9a-f]{64}$`)
+	debianName    = newPattern(`^[a-z0-9][a-z0-9+.-]{1,127}(=[0-9A-Za-z.+:~-]{1,127})?$`)
+	debianSuite   = newPattern(`^[a-z][a-z0-9./-]{1,63}$`)
 	templateMarks = []string{"${", "$(", "{{"}
 )
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -109,9 +108,9 @@ func oneOf(values ...string) func(string) error {
 }
 
 var (
-	wordPattern    = regexp.MustCompile(`^[A-Za-z0-9_.,=:+@/-]{0,1000}$`)
-	programPattern = regexp.MustCompile(`^[A-Za-z0-9_+][A-Za-z0-9_+.-]{0,100}$`)
-	numberPattern  = regexp.MustCompile(`^[0-9]{1,18}$`)
+	wordPattern    = newPattern(`^[A-Za-z0-9_.,=:+@/-]{0,1000}$`)
+	programPattern = newPattern(`^[A-Za-z0-9_+][A-Za-z0-9_+.-]{0,100}$`)
+	numberPattern  = newPattern(`^[0-9]{1,18}$`)
 )
 
 // word is one value without white space and without a path that climbs.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -16,7 +15,7 @@ import (
 	"github.com/glassbuild/glassbuild/internal/fault"
 )
 
-var fullID = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
+var fullID = newPattern(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 
 // Files of the commit that inference looks at, and how large they may be.
 const (

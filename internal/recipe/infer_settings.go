@@ -3,7 +3,6 @@ package recipe
 import (
 	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -14,14 +13,14 @@ import (
 )
 
 var (
-	tagList    = regexp.MustCompile(`^[A-Za-z0-9_.]+(,[A-Za-z0-9_.]+)*$`)
-	platform   = regexp.MustCompile(`^[a-z0-9]{1,20}$`)
-	level      = regexp.MustCompile(`^[a-z0-9][a-z0-9_.,]{0,40}$`)
-	experiment = regexp.MustCompile(`^[a-z0-9]+(,[a-z0-9]+)*$`)
-	fips       = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,40}$`)
-	isTrue     = regexp.MustCompile(`^true$`)
-	isBit      = regexp.MustCompile(`^[01]$`)
-	buildmode  = regexp.MustCompile(`^(pie|c-shared|c-archive)$`)
+	tagList    = newPattern(`^[A-Za-z0-9_.]+(,[A-Za-z0-9_.]+)*$`)
+	platform   = newPattern(`^[a-z0-9]{1,20}$`)
+	level      = newPattern(`^[a-z0-9][a-z0-9_.,]{0,40}$`)
+	experiment = newPattern(`^[a-z0-9]+(,[a-z0-9]+)*$`)
+	fips       = newPattern(`^[a-z0-9][a-z0-9.-]{0,40}$`)
+	isTrue     = newPattern(`^true$`)
+	isBit      = newPattern(`^[01]$`)
+	buildmode  = newPattern(`^(pie|c-shared|c-archive)$`)
 )
 
 // The closed list: the settings of a build info that are taken from a shipped file, and the values that they may have.
@@ -29,11 +28,11 @@ var (
 var (
 	closedFlags = []struct {
 		key  string
-		want *regexp.Regexp
+		want *pattern
 	}{
 		{"-trimpath", isTrue}, {"-race", isTrue}, {"-msan", isTrue}, {"-asan", isTrue}, {"-cover", isTrue}, {"-tags", tagList},
 	}
-	closedEnv = map[string]*regexp.Regexp{
+	closedEnv = map[string]*pattern{
 		"CGO_ENABLED": isBit, "GOOS": platform, "GOARCH": platform, "GOEXPERIMENT": experiment, "GOFIPS140": fips,
 		"GOAMD64": level, "GO386": level, "GOARM": level, "GOARM64": level, "GOMIPS": level, "GOMIPS64": level,
 		"GOPPC64": level, "GORISCV64": level, "GOWASM": level,

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -36,11 +35,11 @@ type Fetched struct {
 }
 
 var (
-	hexDigest  = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	partDigest = regexp.MustCompile(`^(sha256:[0-9a-f]{64}|h1:[0-9A-Za-z+/]{43}=|sha512-[0-9A-Za-z+/]{86}==)$`)
-	partName   = regexp.MustCompile(`^[a-z0-9@][a-z0-9@/+._-]{0,200}$`)
-	partVer    = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z.+:~_-]{0,200}$`)
-	fromName   = regexp.MustCompile(`^[a-z][a-z0-9-]{0,30}$`)
+	hexDigest  = newPattern(`^[0-9a-f]{64}$`)
+	partDigest = newPattern(`^(sha256:[0-9a-f]{64}|h1:[0-9A-Za-z+/]{43}=|sha512-[0-9A-Za-z+/]{86}==)$`)
+	partName   = newPattern(`^[a-z0-9@][a-z0-9@/+._-]{0,200}$`)
+	partVer    = newPattern(`^[0-9A-Za-z][0-9A-Za-z.+:~_-]{0,200}$`)
+	fromName   = newPattern(`^[a-z][a-z0-9-]{0,30}$`)
 )
 
 // ParseLock reads a lock that the user knows as name.

@@ -7,6 +7,7 @@ package value
 import (
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/glassbuild/glassbuild/internal/compare/tree"
 )
@@ -16,24 +17,29 @@ const maxClassified = 16 << 10
 
 const months = `(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*`
 
-// masks replace what may differ for one cause; they are tried in this order.
-var masks = []struct {
+type mask struct {
 	id   string
 	want *regexp.Regexp
-}{
-	{tree.CauseGeneratedID, regexp.MustCompile(`\{?\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b\}?`)},
-	{tree.CauseTimestamp, regexp.MustCompile(
-		`(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? )?(?:` +
-			`\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?|` +
-			`\d{1,2} ` + months + ` \d{4}(?: \d{1,2}:\d{2}(?::\d{2})?)?|` +
-			months + `\s+\d{1,2}(?: \d{1,2}:\d{2}(?::\d{2})?)?(?: [A-Z]{3,5})?,? \d{4}(?: \d{1,2}:\d{2}(?::\d{2})?)?|` +
-			`\b\d{1,2}:\d{2}:\d{2}\b|\b\d{4}/\d{2}/\d{2}\b|\b\d{2}/\d{2}/\d{4}\b|\b(?:19|20)\d{6}(?:T?\d{6}Z?)?\b|` +
-			`\b(?:9\d{8}|1\d{9})(?:\d{3})?\b|\b(?:19|20)\d{2}\b)(?: ?(?:Z|UTC|GMT|[+-]\d{2}:?\d{2})\b)?Z?`)},
-	{tree.CausePath, regexp.MustCompile(`(?:[A-Za-z]:\\(?:[\w.+@~ -]+\\)+[\w.+@~-]*|(?:/[\w.+@~-]+){2,}/?)`)},
-	{tree.CauseUserHost, regexp.MustCompile(`\b[A-Za-z_][\w.-]*@[A-Za-z][\w.-]*\b|(?i:\b(?:built[- ]by|build[- ]?host|buildhost|builder|hostname|user(?:name)?)["']?\s*[:=]\s*)["']?[\w.@-]+`)},
-	{tree.CauseLocale, regexp.MustCompile(`\b\d{1,3}(?:[.,\x{a0}' ]\d{3})*[.,]\d+\b`)},
-	{tree.CauseRandomSeed, regexp.MustCompile(`\b(?:0x)?[0-9a-f]{8,64}\b|\b[0-9A-F]{8,64}\b|\btmp\w{6,}\b|\.tmp\w{4,}`)},
 }
+
+// masks replace what may differ for one cause; they are tried in this order. They are compiled when the first difference is
+// looked at: most runs of the program meet none.
+var masks = sync.OnceValue(func() []mask {
+	return []mask{
+		{tree.CauseGeneratedID, regexp.MustCompile(`\{?\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b\}?`)},
+		{tree.CauseTimestamp, regexp.MustCompile(
+			`(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? )?(?:` +
+				`\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?|` +
+				`\d{1,2} ` + months + ` \d{4}(?: \d{1,2}:\d{2}(?::\d{2})?)?|` +
+				months + `\s+\d{1,2}(?: \d{1,2}:\d{2}(?::\d{2})?)?(?: [A-Z]{3,5})?,? \d{4}(?: \d{1,2}:\d{2}(?::\d{2})?)?|` +
+				`\b\d{1,2}:\d{2}:\d{2}\b|\b\d{4}/\d{2}/\d{2}\b|\b\d{2}/\d{2}/\d{4}\b|\b(?:19|20)\d{6}(?:T?\d{6}Z?)?\b|` +
+				`\b(?:9\d{8}|1\d{9})(?:\d{3})?\b|\b(?:19|20)\d{2}\b)(?: ?(?:Z|UTC|GMT|[+-]\d{2}:?\d{2})\b)?Z?`)},
+		{tree.CausePath, regexp.MustCompile(`(?:[A-Za-z]:\\(?:[\w.+@~ -]+\\)+[\w.+@~-]*|(?:/[\w.+@~-]+){2,}/?)`)},
+		{tree.CauseUserHost, regexp.MustCompile(`\b[A-Za-z_][\w.-]*@[A-Za-z][\w.-]*\b|(?i:\b(?:built[- ]by|build[- ]?host|buildhost|builder|hostname|user(?:name)?)["']?\s*[:=]\s*)["']?[\w.@-]+`)},
+		{tree.CauseLocale, regexp.MustCompile(`\b\d{1,3}(?:[.,\x{a0}' ]\d{3})*[.,]\d+\b`)},
+		{tree.CauseRandomSeed, regexp.MustCompile(`\b(?:0x)?[0-9a-f]{8,64}\b|\b[0-9A-F]{8,64}\b|\btmp\w{6,}\b|\.tmp\w{4,}`)},
+	}
+})
 
 // Classify returns the id of the cause that two differing texts look like. It reports false when they differ in more
 // than one such value can explain.
@@ -41,7 +47,7 @@ func Classify(shipped, rebuilt string) (string, bool) {
 	if shipped == rebuilt || len(shipped) > maxClassified || len(rebuilt) > maxClassified {
 		return "", false
 	}
-	for _, m := range masks {
+	for _, m := range masks() {
 		if !m.want.MatchString(shipped) || !m.want.MatchString(rebuilt) {
 			continue
 		}
