@@ -184,6 +184,17 @@ func (p *Policy) evidence(doc *tomlfile.Document) error {
 	return p.vendors(doc)
 }
 
+// At returns FILE:LINE:COLUMN of a key, such as "rebuild.match", and whether the policy holds it.
+func (p *Policy) At(key string) (string, bool) {
+	if p.doc == nil || !p.doc.Has(key) {
+		return "", false
+	}
+	return p.doc.At(key), true
+}
+
+// Parse reads a policy that stands in no file; the files that it names are found from the current folder.
+func Parse(name string, data []byte, now time.Time) (*Policy, error) { return parse(name, data, now) }
+
 // Beside returns where a place that the policy names lies: a folder is found from the policy's own, anything else stands
 // for itself.
 func (p *Policy) Beside(place string) string {

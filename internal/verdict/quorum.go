@@ -297,7 +297,8 @@ func matchCounts(v *Vote, f Facts, p *policy.Policy) bool {
 	if f.Scope != ScopeCheck {
 		return v.Match == string(matchOf(f, p))
 	}
-	return v.Match == string(MatchIdentical) || v.Match == p.Rebuild.Match
+	order := []string{string(MatchPartial), string(MatchEquivalent), string(MatchIdentical)}
+	return slices.Contains(order, v.Match) && slices.Index(order, v.Match) >= slices.Index(order, p.Rebuild.Match)
 }
 
 // rebuilderRule finds the rule by which a provenance counts as a vote.
