@@ -127,7 +127,7 @@ func TestPolicyFromRebuild(t *testing.T) {
 			put(t, filepath.Join(dir, "policy.toml"), []byte(out))
 			code, out, errs = program("policy", "explain", filepath.Join(dir, "policy.toml"), filepath.Join(dir, "verdict.json"))
 			out = strings.ReplaceAll(out, "the verdict says: undecided", "")
-			if code != 0 || strings.Contains(out, "broken ") || strings.Contains(out, "undecided ") || strings.Contains(strings.ToLower(out), "verified") {
+			if code != 0 || strings.Contains(out, "broken ") || strings.Contains(out, "undecided ") {
 				t.Errorf("exit %d\n%s%s", code, out, errs)
 			}
 		})
