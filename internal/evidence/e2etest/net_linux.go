@@ -1,4 +1,4 @@
-package sign
+package e2etest
 
 import (
 	"testing"

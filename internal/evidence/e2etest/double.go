@@ -1,4 +1,4 @@
-package sign
+package e2etest
 
 import (
 	"crypto"
@@ -47,7 +47,7 @@ func startIssuer(t *testing.T) *issuer {
 			json.NewEncoder(w).Encode(v)
 		}
 	}
-	mux.HandleFunc("/.well-known/openid-configuration", answer(object{"issuer": issuerURL, "jwks_uri": issuerURL + "/keys", "authorization_endpoint": issuerURL + "/auth", "token_endpoint": issuerURL + "/token",
+	mux.HandleFunc("/.well-known/openid-configuration", answer(object{"issuer": IssuerURL, "jwks_uri": IssuerURL + "/keys", "authorization_endpoint": IssuerURL + "/auth", "token_endpoint": IssuerURL + "/token",
 		"response_types_supported": []string{"code"}, "subject_types_supported": []string{"public"}, "id_token_signing_alg_values_supported": []string{"ES256"}}))
 	x, y := make([]byte, 32), make([]byte, 32)
 	mux.HandleFunc("/keys", answer(object{"keys": []any{object{"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": "1",
@@ -59,7 +59,7 @@ func startIssuer(t *testing.T) *issuer {
 // token returns an identity token with these claims (RFC 7519, ES256).
 func (i *issuer) token(claims object) string {
 	now := time.Now()
-	claims["iss"], claims["aud"], claims["iat"], claims["nbf"], claims["exp"] = issuerURL, Audience, now.Unix(), now.Unix(), now.Add(10*time.Minute).Unix()
+	claims["iss"], claims["aud"], claims["iat"], claims["nbf"], claims["exp"] = IssuerURL, audience, now.Unix(), now.Unix(), now.Add(10*time.Minute).Unix()
 	body, err := json.Marshal(claims)
 	if err != nil {
 		i.t.Fatal(err)

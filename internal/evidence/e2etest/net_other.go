@@ -1,6 +1,6 @@
 //go:build !linux
 
-package sign
+package e2etest
 
 import "testing"
 
