@@ -17,12 +17,14 @@ type signerFlags struct {
 	req attest.SignerRequest
 }
 
-// register adds the flags. Of a command that has a trusted root already, that one is taken.
+// register adds the flags. In a command that judges evidence by a trusted root, the one for new bundles has another name.
 func (s *signerFlags) register(c *cobra.Command) {
 	f := c.Flags()
-	if f.Lookup("trusted-root") == nil {
-		f.StringVar(&s.req.TrustedRoot, "trusted-root", "", "verify every bundle against this trusted root before it is handed out")
+	root := "trusted-root"
+	if f.Lookup(root) != nil {
+		root = "signing-trusted-root"
 	}
+	f.StringVar(&s.req.TrustedRoot, root, "", "verify every bundle that is signed against this trusted root before it is handed out")
 	f.StringVar(&s.req.KeyFile, "key", "", "sign with this private key: PEM, or as cosign encrypts it (password from COSIGN_PASSWORD or the terminal)")
 	f.StringVar(&s.req.KMS, "kms", "", "sign with a key in a KMS: awskms://, gcpkms://, azurekms://, hashivault://, or any scheme of a program sigstore-kms-SCHEME")
 	f.BoolVar(&s.req.Keyless, "keyless", false, "sign with a certificate for the identity of this pipeline, or of who signs in")
@@ -33,7 +35,7 @@ func (s *signerFlags) register(c *cobra.Command) {
 // given tells whether any of the flags was given.
 func (s *signerFlags) given() bool {
 	r := s.req
-	return r.KeyFile != "" || r.KMS != "" || r.Keyless || r.Flow != "" || r.Config != ""
+	return r.KeyFile != "" || r.KMS != "" || r.Keyless || r.Flow != "" || r.Config != "" || r.TrustedRoot != ""
 }
 
 func (s *signerFlags) open(ctx context.Context, a *app) (attest.Signer, error) {

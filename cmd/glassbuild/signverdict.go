@@ -31,7 +31,7 @@ func (s *signVerdict) register(c *cobra.Command) {
 }
 
 // open makes the signer before anything else is done: a wrong password must not come after an hour of building.
-func (s *signVerdict) open(ctx context.Context, a *app, trustedRoot string) (verify.Sign, error) {
+func (s *signVerdict) open(ctx context.Context, a *app) (verify.Sign, error) {
 	out := verify.Sign{Bundles: s.bundles, Verifier: s.verifier}
 	if !s.on {
 		if s.signer.given() || s.bundles != "" || s.verifier != "" || s.expires != "" {
@@ -46,7 +46,6 @@ func (s *signVerdict) open(ctx context.Context, a *app, trustedRoot string) (ver
 		}
 		out.Expires = day.AddDate(0, 0, 1)
 	}
-	s.signer.req.TrustedRoot = trustedRoot
 	var err error
 	out.Signer, err = s.signer.open(ctx, a)
 	return out, err

@@ -53,7 +53,7 @@ first line of the report then says so.`,
 			if err := placeFor(output); err != nil {
 				return err
 			}
-			signing, err := sign.open(c.Context(), a, trustedRoot)
+			signing, err := sign.open(c.Context(), a)
 			if err != nil {
 				return err
 			}

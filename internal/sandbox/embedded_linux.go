@@ -139,11 +139,18 @@ func attributes(id wire.Identity) *syscall.SysProcAttr {
 	for c := range lastCapability() + 1 {
 		a.AmbientCaps = append(a.AmbientCaps, uintptr(c))
 	}
-	if has(unix.CAP_SETGID) && has(unix.CAP_SETUID) { // then further groups can be given up
+	if has(unix.CAP_SETGID) && has(unix.CAP_SETUID) && !groupsFixed() { // then further groups can be given up
 		a.GidMappingsEnableSetgroups = true
 		a.Credential = &syscall.Credential{Uid: uint32(id.UID), Gid: uint32(id.GID)}
 	}
 	return a
+}
+
+// groupsFixed tells whether this process lives in a user namespace whose groups nobody may change, as unshare(1) and some
+// rootless containers make them: what is denied there is denied in every namespace below it (user_namespaces(7)).
+func groupsFixed() bool {
+	text, err := os.ReadFile("/proc/self/setgroups")
+	return err == nil && strings.TrimSpace(string(text)) == "deny"
 }
 
 // has tells whether this process holds a capability.
