@@ -25,7 +25,7 @@ var table = map[string][]string{
 	"internal/policy":     {"trust", "tomlfile", "allow"},
 	"internal/allow":      {},
 	"internal/trust":      {},
-	"internal/report":     {"verdict"},
+	"internal/report":     {"verdict", "recipe"},
 	"internal/findings":   {"source", "recipe", "builder", "rebuild", "artifact", "compare", "verdict"},
 	"internal/source":     {"signature", "trust"},
 	"internal/signature":  {"trust"},

@@ -274,6 +274,7 @@ func (r *run) explain(ctx context.Context, m *artifact.Member, shipped, rebuilt 
 	if _, c, ok := n.Top(); ok {
 		d.Cause = c.ID
 	}
+	d.Regions = regions(n)
 	for line := range strings.Lines(n.Text(0)) {
 		if len(d.Explain) == maxExplained {
 			d.Explain = append(d.Explain, "…")

@@ -81,8 +81,10 @@ func (a *app) command() *cobra.Command {
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpCommand(helpCommand(root))
-	root.AddCommand(a.verifyCommand(), a.attestCommand(), a.withdrawCommand(), a.checkCommand(), a.trustCommand(), a.inspectCommand(), a.sourceCommand(), a.buildCommand(), a.initCommand(), a.policyCommand(),
-		a.lockCommand(), a.diffCommand(), a.doctorCommand())
+	root.AddCommand(
+		a.verifyCommand(), a.attestCommand(), a.withdrawCommand(), a.checkCommand(), a.trustCommand(), a.inspectCommand(), a.reportCommand(),
+		a.sourceCommand(), a.buildCommand(), a.initCommand(), a.policyCommand(), a.lockCommand(), a.diffCommand(), a.doctorCommand(),
+	)
 	return root
 }
 

@@ -47,8 +47,8 @@ first line of the report then says so.`,
   glassbuild verify ./tool --repo ./source --commit ID --policy policy.toml --sign --key auditor.key`,
 		Args: exactly(1, "the shipped file, folder or archive"),
 		RunE: func(c *cobra.Command, args []string) error {
-			if format != "text" && format != "json" {
-				return fault.Usagef("--format", "%q is not one of text, json", format)
+			if err := report.CheckFormat(format); err != nil {
+				return err
 			}
 			if err := placeFor(output); err != nil {
 				return err
@@ -89,7 +89,7 @@ first line of the report then says so.`,
 	c.Flags().StringVar(&trustedRoot, "trusted-root", "", "trusted root for it (default: what the policy names, or trust update stored)")
 	c.Flags().StringVar(&history, "history", "", "file that says where tags were seen earlier; new ones are added to it")
 	c.Flags().StringVar(&member, "member", "", "judge only this file inside the archive or folder")
-	c.Flags().StringVar(&format, "format", "text", "text or json")
+	c.Flags().StringVar(&format, "format", "text", formatsHelp)
 	c.Flags().StringVarP(&output, "output", "o", "", "write the report to this file instead of stdout")
 	c.Flags().BoolVar(&plan, "plan", false, "only say what would be done, fetched and run; runs nothing of the vendor's")
 	sign.register(c)
@@ -98,17 +98,11 @@ first line of the report then says so.`,
 
 // verdict prints the report to stdout, hints to stderr, and sets the exit code.
 func (a *app) verdict(res *verify.Result, format, output string) error {
-	var text []byte
-	var err error
-	if format == "json" {
-		text, err = report.JSON(res.Verdict)
-	} else {
-		s := style(a.out)
-		if output != "" {
-			s = report.Style{}
-		}
-		text = report.Text(res.Verdict, s)
+	s := style(a.out)
+	if output != "" {
+		s = report.Style{}
 	}
+	text, err := report.Render(res.Verdict, format, s)
 	if err == nil {
 		err = a.write(output, text)
 	}

@@ -121,11 +121,7 @@ func (w *textWriter) members(v verdict.Verdict) {
 		return
 	}
 	w.b.WriteString("\nMembers:\n")
-	order := []string{verdict.Different, verdict.Nowhere, verdict.Equivalent, verdict.Identical, verdict.InTree}
-	list := slices.Clone(v.Comparison.Members)
-	slices.SortStableFunc(list, func(a, b verdict.MemberResult) int {
-		return slices.Index(order, a.State) - slices.Index(order, b.State)
-	})
+	list := sortedMembers(v)
 	for i, m := range list {
 		if i == maxListed {
 			w.line("  ", fmt.Sprintf("… and %d more; the JSON form lists all", len(list)-maxListed))

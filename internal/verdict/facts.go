@@ -310,6 +310,26 @@ type Difference struct {
 	Stable  bool     `json:"stable"` // the runs agree on at least one byte that differs from what was shipped
 	Cause   string   `json:"cause,omitempty"`
 	Explain []string `json:"explain,omitempty"`
+	Regions []Region `json:"regions,omitempty"` // the parts that differ, the most telling first; bounded
+}
+
+// Region is a part of a file that differs, and why.
+type Region struct {
+	Name          string      `json:"name"`                    // of the section, function or member; "" for the file itself
+	Kind          string      `json:"kind"`                    // file, member, section or function
+	Status        string      `json:"status"`                  // different, only-in-shipped, only-in-rebuilt
+	Cause         string      `json:"cause,omitempty"`         // id, see docs/causes.md
+	Text          string      `json:"text,omitempty"`          // of the cause, one line
+	Place         string      `json:"place,omitempty"`         // file:line in what was shipped
+	RebuiltPlace  string      `json:"rebuilt-place,omitempty"` // file:line in what was rebuilt
+	Ranges        []ByteRange `json:"ranges,omitempty"`        // of the shipped file; none for what lies in a member of it
+	RebuiltRanges []ByteRange `json:"rebuilt-ranges,omitempty"`
+}
+
+// ByteRange is a run of bytes of one file.
+type ByteRange struct {
+	Offset int64 `json:"offset"`
+	Size   int64 `json:"size"`
 }
 
 // Problem is a step that ended too early.

@@ -1,0 +1,173 @@
+package report
+
+import (
+	"bytes"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"strings"
+	"sync"
+
+	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/verdict"
+)
+
+//go:embed page.html
+var pageSource string
+
+//go:embed page.css
+var pageStyle string
+
+// page is parsed when it is first wanted: a check takes milliseconds, and most print text.
+var page = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("page").Funcs(template.FuncMap{
+		"quote": fault.Quote, "line": printable, "lines": block, "sign": sign, "resultStatus": resultStatus, "short": shortDigest,
+		"upper": func(r verdict.Result) string { return strings.ToUpper(string(r)) },
+	}).Parse(pageSource))
+})
+
+// view is what the page shows.
+type view struct {
+	V           verdict.Verdict
+	Style       template.CSS
+	StyleHash   template.HTMLAttr
+	Trouble     []verdict.Check
+	Chain       []Hop
+	Maps        []byteMap
+	Members     []verdict.MemberResult
+	MoreMembers int
+	ByHand      string
+}
+
+// SizeOf is there for the template.
+func (view) SizeOf(n int64) string { return fmt.Sprintf("%d bytes", n) }
+
+// HTML renders the verdict as one page that needs nothing else: no script, no font, no image, nothing from a network. Its
+// Content-Security-Policy allows its own style by hash and nothing more, and every foreign name is text.
+func HTML(v verdict.Verdict) ([]byte, error) {
+	style := sha256.Sum256([]byte(pageStyle))
+	p := view{
+		V: v, Style: template.CSS(pageStyle), StyleHash: template.HTMLAttr("sha256-" + base64.StdEncoding.EncodeToString(style[:])),
+		Chain: Chain(v), Maps: byteMaps(v),
+	}
+	for _, c := range v.Checks {
+		if c.Status == verdict.StatusFailed || c.Status == verdict.StatusInconclusive {
+			p.Trouble = append(p.Trouble, c)
+		}
+	}
+	if v.Comparison != nil {
+		p.Members = sortedMembers(v)
+		if len(p.Members) > maxRows {
+			p.MoreMembers = len(p.Members) - maxRows
+			p.Members = p.Members[:maxRows]
+		}
+	}
+	p.ByHand, _ = ByHand(v)
+	var b bytes.Buffer
+	if err := page().Execute(&b, p); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// block leaves the lines of a text and makes what a reader could not see visible in each.
+func block(s string) string {
+	var b strings.Builder
+	for l := range strings.Lines(s) {
+		b.WriteString(quoteLine(strings.TrimSuffix(l, "\n")) + "\n")
+	}
+	return b.String()
+}
+
+// shortDigest is enough of a digest to compare by eye; the whole one stands further below.
+func shortDigest(s string) string {
+	if len(s) > 16 {
+		return s[:16] + "…"
+	}
+	return s
+}
+
+// byteMap is one compared file: where it differs, coloured by cause, and the same as rows.
+type byteMap struct {
+	Member verdict.MemberResult
+	Bars   []bar
+	Rows   []row
+}
+
+type bar struct {
+	X, W  string // in thousandths of the file's length
+	Color int
+	Title string
+}
+
+type row struct {
+	Region           verdict.Region
+	Color            int
+	Shipped, Rebuilt string
+}
+
+const (
+	mapWidth = 1000 // units of a map's width
+	leastBar = 1.5  // units of a bar that can still be seen
+	colors   = 6    // of page.css; causes beyond share the last
+)
+
+func byteMaps(v verdict.Verdict) []byteMap {
+	if v.Comparison == nil {
+		return nil
+	}
+	var list []byteMap
+	for _, m := range v.Comparison.Members {
+		if m.Difference != nil {
+			list = append(list, mapOf(m))
+		}
+	}
+	return list
+}
+
+// mapOf draws the regions of a difference; one that nothing is known of is drawn from its first byte to its last.
+func mapOf(m verdict.MemberResult) byteMap {
+	b := byteMap{Member: m}
+	d := m.Difference
+	seen := map[string]int{}
+	for _, r := range d.Regions {
+		c, ok := seen[r.Cause]
+		if !ok {
+			c = min(len(seen), colors-1)
+			seen[r.Cause] = c
+		}
+		b.Rows = append(b.Rows, row{r, c, spans(r.Ranges), spans(r.RebuiltRanges)})
+		for _, x := range r.Ranges {
+			b.Bars = append(b.Bars, barOf(x, m.Size, c, strings.TrimSpace(fault.Quote(r.Name)+" "+r.Cause)))
+		}
+	}
+	if len(b.Bars) == 0 && d.Last >= d.First && d.First < m.Size {
+		b.Bars = append(b.Bars, barOf(verdict.ByteRange{Offset: d.First, Size: d.Last - d.First + 1}, m.Size, 0, "differs"))
+	}
+	return b
+}
+
+func barOf(r verdict.ByteRange, size int64, color int, title string) bar {
+	if size <= 0 {
+		size = 1
+	}
+	x := min(float64(r.Offset)/float64(size)*mapWidth, mapWidth-leastBar)
+	w := min(max(float64(r.Size)/float64(size)*mapWidth, leastBar), mapWidth-x)
+	return bar{fmt.Sprintf("%.2f", x), fmt.Sprintf("%.2f", w), color, fmt.Sprintf("%s, offset %d, %d bytes", title, r.Offset, r.Size)}
+}
+
+// spans writes ranges as offset+size, a few of them.
+func spans(list []verdict.ByteRange) string {
+	const few = 4
+	var words []string
+	for i, r := range list {
+		if i == few {
+			words = append(words, fmt.Sprintf("and %d more", len(list)-few))
+			break
+		}
+		words = append(words, fmt.Sprintf("%d+%d", r.Offset, r.Size))
+	}
+	return strings.Join(words, ", ")
+}
