@@ -35,8 +35,11 @@ What is demanded stands in [provenance] and [quorum] of the policy. For a quick 
   sha256sum tool | glassbuild check - --policy policy.toml --evidence ./attestations`,
 		Args: atLeastOne("a file, a folder, sha256:…, an image, or -"),
 		RunE: func(c *cobra.Command, args []string) error {
-			if format != "text" && format != "json" {
-				return fault.Usagef("--format", "%q is not one of text, json", format)
+			if err := report.CheckFormat(format); err != nil {
+				return err
+			}
+			if !single(args) && format != "text" && format != "json" {
+				return fault.Usagef("--format", "%q is for one subject; several are reported as text or json, a line each", format)
 			}
 			if gate.Key+gate.Identity+gate.Issuer+gate.Repository+gate.Commit+gate.Ref != "" || len(gate.Types) > 0 {
 				req.Gate = &gate
@@ -56,13 +59,13 @@ What is demanded stands in [provenance] and [quorum] of the policy. For a quick 
 	f.StringVar(&gate.Commit, "source-commit", "", "full id of the commit that the statement must name")
 	f.StringVar(&gate.Ref, "source-ref", "", "ref that the statement must name, such as refs/tags/v1")
 	f.StringSliceVar(&gate.Types, "type", nil, "type of statement: provenance (default), message, vsa, spdx, … or the URI of a predicate")
-	f.StringVar(&format, "format", "text", "text or json; of several subjects a line each")
+	f.StringVar(&format, "format", "text", formatsHelp+"; of several subjects text or json, a line each")
 	return c
 }
 
 // check prints one verdict in full, of several a line each. The exit code is that of the worst.
 func (a *app) check(c *cobra.Command, req verify.CheckRequest, format string) error {
-	single := len(req.Subjects) == 1 && req.Subjects[0] != "-" && !isFolder(req.Subjects[0])
+	single := single(req.Subjects)
 	var hints []string
 	tally, err := verify.Check(c.Context(), req, func(v verify.Verdict) error {
 		for _, h := range report.Hints(v) {
@@ -73,12 +76,10 @@ func (a *app) check(c *cobra.Command, req verify.CheckRequest, format string) er
 		var text []byte
 		var err error
 		switch {
-		case format == "json" && single:
-			text, err = report.JSON(v)
+		case single:
+			text, err = report.Render(v, format, style(a.out))
 		case format == "json":
 			text, err = report.JSONLine(v)
-		case single:
-			text = report.Text(v, style(a.out))
 		default:
 			text = report.Line(v, style(a.out))
 		}
@@ -100,6 +101,11 @@ func (a *app) check(c *cobra.Command, req verify.CheckRequest, format string) er
 	}
 	a.code = tally.ExitCode()
 	return nil
+}
+
+// single tells whether the subjects are one whose verdict is printed in full.
+func single(subjects []string) bool {
+	return len(subjects) == 1 && subjects[0] != "-" && !isFolder(subjects[0])
 }
 
 // maxHints bounds the hints for many subjects; most have the same.

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
@@ -17,15 +18,17 @@ type Hop struct {
 	Checks []verdict.Check // those that judge it
 }
 
-// hops are the links in their order, each with the checks that judge it: whole ids, or whole groups ending in a dot.
-var hops = []struct {
+type hop struct {
 	name   string
 	checks []string
 	what   func(verdict.Verdict) (what, digest string)
-}{
+}
+
+// hops are the links in their order, each with the checks that judge it: whole ids, or whole groups ending in a dot.
+var hops = []hop{
 	{"shipped file", []string{"artefact."}, hopShipped},
 	{"rebuilt file", []string{verdict.CheckMatch, verdict.CheckForgiven, verdict.CheckCopied}, hopRebuilt},
-	{"build", []string{"rebuild.", "sandbox.", "run."}, hopBuild},
+	{"build", []string{"rebuild.", "sandbox."}, hopBuild},
 	{"recipe", []string{"recipe."}, hopRecipe},
 	{"builder", []string{"builder."}, hopBuilder},
 	{"inputs", []string{"inputs."}, hopInputs},
@@ -33,6 +36,7 @@ var hops = []struct {
 	{"commit", []string{verdict.CheckReachable, verdict.CheckMovedTags}, hopCommit},
 	{"signer", []string{"source."}, hopSigner},
 	{"evidence", []string{""}, hopEvidence},
+	{"run", []string{"run."}, hopRun},
 }
 
 // Chain gives the links of the chain. Every check of the verdict stands in exactly one of them; a link that nothing was
@@ -62,20 +66,17 @@ func Chain(v verdict.Verdict) []Hop {
 // hopOf returns the link that a check belongs to: the one that names it, else the first that names its group.
 func hopOf(id string) int {
 	for i, h := range hops {
-		for _, c := range h.checks {
-			if c == id {
-				return i
-			}
+		if slices.Contains(h.checks, id) {
+			return i
 		}
 	}
+	group, _, _ := strings.Cut(id, ".")
 	for i, h := range hops {
-		for _, c := range h.checks {
-			if c == "" || strings.HasSuffix(c, ".") && strings.HasPrefix(id, c) {
-				return i
-			}
+		if slices.Contains(h.checks, group+".") {
+			return i
 		}
 	}
-	return len(hops) - 1
+	return slices.IndexFunc(hops, func(h hop) bool { return slices.Contains(h.checks, "") })
 }
 
 // weight orders statuses by what they do to a link. A link of which one check was not reached is not whole, though one
@@ -184,4 +185,19 @@ func hopSigner(v verdict.Verdict) (string, string) {
 	return fault.Quote(who) + " (" + s.Status + ")", ""
 }
 
-func hopEvidence(verdict.Verdict) (string, string) { return "statements of others", "" }
+func hopEvidence(v verdict.Verdict) (string, string) {
+	if v.Provenance == nil && v.Votes == nil {
+		return "none was demanded", ""
+	}
+	n := 0
+	for _, e := range []*verdict.Evidence{v.Provenance, v.Votes} {
+		if e != nil {
+			n += len(e.Statements)
+		}
+	}
+	return fmt.Sprintf("%d signed statements", n), ""
+}
+
+func hopRun(v verdict.Verdict) (string, string) {
+	return fault.Quote(v.Tool.Name + " " + v.Tool.Version), ""
+}

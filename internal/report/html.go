@@ -94,6 +94,7 @@ type byteMap struct {
 	Member verdict.MemberResult
 	Bars   []bar
 	Rows   []row
+	More   []row // folded away
 }
 
 type bar struct {
@@ -111,6 +112,7 @@ type row struct {
 const (
 	mapWidth = 1000 // units of a map's width
 	leastBar = 1.5  // units of a bar that can still be seen
+	openRows = 8    // parts of one file that are listed without being asked for
 	colors   = 6    // of page.css; causes beyond share the last
 )
 
@@ -142,6 +144,9 @@ func mapOf(m verdict.MemberResult) byteMap {
 		for _, x := range r.Ranges {
 			b.Bars = append(b.Bars, barOf(x, m.Size, c, strings.TrimSpace(fault.Quote(r.Name)+" "+r.Cause)))
 		}
+	}
+	if len(b.Rows) > openRows {
+		b.Rows, b.More = b.Rows[:openRows], b.Rows[openRows:]
 	}
 	if len(b.Bars) == 0 && d.Last >= d.First && d.First < m.Size {
 		b.Bars = append(b.Bars, barOf(verdict.ByteRange{Offset: d.First, Size: d.Last - d.First + 1}, m.Size, 0, "differs"))
