@@ -14,6 +14,7 @@ import (
 	"hash"
 	"io"
 	"math/bits"
+	"sync"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
 )
@@ -66,6 +67,9 @@ func Files(ctx context.Context, shipped, rebuilt Content) (Difference, error) {
 			if hb, err = clone(ha); err != nil {
 				return Difference{}, err
 			}
+			if x, y := inMemory(shipped), inMemory(rebuilt); x != nil && y != nil {
+				return d.rest(x, y, off, ha, hb), nil
+			}
 		}
 		ha.Write(x)
 		if ha != hb {
@@ -78,6 +82,29 @@ func Files(ctx context.Context, shipped, rebuilt Content) (Difference, error) {
 	d.ShippedSHA256, d.RebuiltSHA256 = hex.EncodeToString(ha.Sum(nil)), hex.EncodeToString(hb.Sum(nil))
 	d.Equal = d.Bytes == 0 && d.ShippedSize == d.RebuiltSize && d.ShippedSHA256 == d.RebuiltSHA256
 	return d, nil
+}
+
+// rest hashes and compares what is in memory from off on, each in a goroutine of its own.
+func (d Difference) rest(x, y []byte, off int64, ha, hb hash.Hash) Difference {
+	var group sync.WaitGroup
+	var failed [2]any // a fault in mapped memory, which is the caller's to judge
+	for i, h := range []hash.Hash{ha, hb} {
+		group.Go(func() {
+			faultsPanic()
+			defer func() { failed[i] = recover() }()
+			data := [][]byte{x, y}[i]
+			h.Write(data[min(off, int64(len(data))):])
+		})
+	}
+	d.scan(x[min(off, int64(len(x))):], y[min(off, int64(len(y))):], off)
+	group.Wait()
+	for _, r := range failed {
+		if r != nil {
+			panic(r)
+		}
+	}
+	d.ShippedSHA256, d.RebuiltSHA256 = hex.EncodeToString(ha.Sum(nil)), hex.EncodeToString(hb.Sum(nil))
+	return d
 }
 
 // chunk reads what c has at off, at most len(buf) bytes. What is in memory is not copied.

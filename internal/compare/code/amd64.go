@@ -11,11 +11,13 @@ func (o *objects) scanAMD64(f *function, b []byte, refs []ref) []ref {
 	for at < end {
 		i := at
 		c := b[i]
-		if c == 0xf3 || c == 0xf2 || c == 0x66 && (b[i+1] == 0x0f || b[i+1]&0xf0 == 0x40 && b[i+2] == 0x0f) {
+		if c == 0xf3 || c == 0xf2 || c == 0xf0 || c == 0x64 || c == 0x66 && (b[i+1] == 0x0f || b[i+1]&0xf0 == 0x40 && b[i+2] == 0x0f) {
 			i++
 			c = b[i]
 		}
+		wide := false
 		if c&0xf0 == 0x40 {
+			wide = c&8 != 0
 			i++
 			c = b[i]
 		}
@@ -52,6 +54,24 @@ func (o *objects) scanAMD64(f *function, b []byte, refs []ref) []ref {
 				refs = append(refs, ref{at: uint32(i), kind: refRel, to: to})
 			}
 			at = next
+		case kindImmV:
+			if at = i + 4; wide {
+				at += 4
+			}
+		case kindGroup3:
+			m := b[i]
+			i++
+			if m&0xc7 == 0x05 { // a reference: rare
+				at, refs = o.slowAMD64(f, b, at, refs)
+				continue
+			}
+			if m&0xc7 == 0x04 && b[i]&7 == 5 {
+				i += 4
+			}
+			at = i + int(modRMSize[m])
+			if m&0x30 == 0 {
+				at += int(p.size)
+			}
 		default:
 			at, refs = o.slowAMD64(f, b, at, refs)
 		}
@@ -94,10 +114,15 @@ var plain, plain0F = opcodeShapes()
 
 func opcodeShapes() (one, two [256]opcodeShape) {
 	shape := func(follow uint16) opcodeShape {
-		if follow&(opBad|opGroup3|opImmV|opOffset) != 0 {
-			return opcodeShape{}
-		}
 		var d decoder
+		switch {
+		case follow&(opBad|opOffset) != 0:
+			return opcodeShape{}
+		case follow&opImmV != 0:
+			return opcodeShape{kind: kindImmV}
+		case follow&opGroup3 != 0:
+			return opcodeShape{kindGroup3, uint8(d.immediates(follow))}
+		}
 		s := opcodeShape{kindNone, uint8(d.immediates(follow))}
 		switch {
 		case follow&opRel32 != 0:

@@ -38,13 +38,48 @@ type comparison struct {
 // newComparison divides both programs and matches their functions.
 func newComparison(a, b *image) *comparison {
 	c := &comparison{a: a, b: b, extra: make(map[pair]bool)}
-	both(func() { c.da = divide(a) }, func() { c.db = divide(b) })
-	c.mate, c.back = matchFunctions(c)
+	c.da, c.db = divide(a), divide(b)
+	m := matchNames(c)
+	c.mate, c.back = m.mate, m.back
 	c.shape = make([]bool, len(a.functions))
+	c.da.markCode(nil)
+	c.db.markCode(c.like)
+	both(c.da.finish, c.db.finish)
+	m.byContent()
 	for i, k := range c.mate {
-		c.shape[i] = k >= 0 && c.sameShape(i, int(k))
+		c.shape[i] = c.shape[i] || k >= 0 && c.sameShape(i, int(k))
 	}
 	return c
+}
+
+// like gives the references of function k of b when its mate has the same bytes around the same references: then they
+// decode alike.
+func (c *comparison) like(k int, refs []ref) ([]ref, bool) {
+	i := c.back[k]
+	if i < 0 || c.a.arch != archAMD64 || c.a.fixed || c.b.fixed || c.a.functions[i].stub {
+		return refs, false
+	}
+	g := &c.b.functions[k]
+	x, y := c.a.body(&c.a.functions[i]), c.b.body(g)
+	if len(x) != len(y) {
+		return refs, false
+	}
+	at, start := 0, len(refs)
+	for _, r := range c.da.of(int(i)) {
+		if !bytes.Equal(x[at:r.at], y[at:r.at]) {
+			return refs[:start], false
+		}
+		at = int(r.at) + 4
+		next := int(r.to - uint64(int64(int32(binary.LittleEndian.Uint32(x[r.at:])))) - c.a.functions[i].entry) // end of the instruction
+		to := g.entry + uint64(next) + uint64(int64(int32(binary.LittleEndian.Uint32(y[r.at:]))))
+		c.db.mark(to)
+		refs = append(refs, ref{at: r.at, kind: r.kind, to: to})
+	}
+	if !bytes.Equal(x[at:], y[at:]) {
+		return refs[:start], false
+	}
+	c.shape[i] = true
+	return refs, true
 }
 
 // run compares every function that has a mate, then everything that is reached from there.

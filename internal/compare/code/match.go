@@ -24,15 +24,14 @@ func both(f, g func()) {
 	}
 }
 
-// matchFunctions finds which functions belong together: those of one name in their order; then those without a name, or
-// with one that only one side has, by what they do and where they lie.
-func matchFunctions(c *comparison) (mate, back []int32) {
+// matchNames finds which functions belong together: those of one name in their order. Those without a name, or with one
+// that only one side has, are matched later by what they do and where they lie.
+func matchNames(c *comparison) *matching {
 	fa, fb := c.a.functions, c.b.functions
 	m := &matching{c: c, mate: filled(len(fa)), back: filled(len(fb))}
 	m.byName(func(f *function) string { return f.name })
 	m.byName(func(f *function) string { return base(f.name) })
-	m.byContent()
-	return m.mate, m.back
+	return m
 }
 
 func filled(n int) []int32 {

@@ -15,6 +15,7 @@ type objects struct {
 	gotBase uint64  // what position-independent x86 code counts from
 	refs    []ref   // of all functions, in their order
 	first   []uint32
+	last    int // the section that was looked up last
 }
 
 // dataPart is one section of data.
@@ -31,7 +32,7 @@ type dataPart struct {
 	done  []uint32 // bytes of each object that have their equal in the other program
 }
 
-// divide finds the objects of a program.
+// divide prepares the division of a program's data.
 func divide(m *image) *objects {
 	o := &objects{m: m, lo: m.sections[0].addr, bySect: make([]int32, len(m.sections))}
 	last := &m.sections[len(m.sections)-1]
@@ -49,7 +50,12 @@ func divide(m *image) *objects {
 		o.parts = append(o.parts, dataPart{s: s, id: len(o.parts), size: int(s.size), zero: s.data == nil, marks: make([]uint64, s.size/64+1)})
 		o.mark(s.addr)
 	}
-	o.markCode()
+	return o
+}
+
+// finish divides the data at everything that the code, which was marked before, and the data refer to.
+func (o *objects) finish() {
+	m := o.m
 	o.markData()
 	for _, h := range m.exception {
 		o.mark(h.table)
@@ -61,10 +67,15 @@ func divide(m *image) *objects {
 	for i := range o.parts {
 		o.parts[i].split()
 	}
-	return o
 }
 
 func (o *objects) part(addr uint64) *dataPart {
+	if s := &o.m.sections[o.last]; addr-s.addr < s.size {
+		if k := o.bySect[o.last]; k >= 0 {
+			return &o.parts[k]
+		}
+		return nil
+	}
 	lo, hi := 0, len(o.m.sections)
 	for lo < hi {
 		if h := (lo + hi) >> 1; o.m.sections[h].addr <= addr {
@@ -76,7 +87,10 @@ func (o *objects) part(addr uint64) *dataPart {
 	if lo == 0 {
 		return nil
 	}
-	if s := &o.m.sections[lo-1]; addr-s.addr >= s.size || o.bySect[lo-1] < 0 {
+	if s := &o.m.sections[lo-1]; addr-s.addr >= s.size {
+		return nil
+	}
+	if o.last = lo - 1; o.bySect[lo-1] < 0 {
 		return nil
 	}
 	return &o.parts[o.bySect[lo-1]]
@@ -89,8 +103,9 @@ func (o *objects) mark(addr uint64) {
 	}
 }
 
-// markCode notes the references of every function and marks what they reach.
-func (o *objects) markCode() {
+// markCode notes the references of every function and marks what they reach. like, where it is set, may give the
+// references of function i without decoding it.
+func (o *objects) markCode(like func(i int, refs []ref) ([]ref, bool)) {
 	functions, size := o.m.functions, 0
 	for i := range o.m.sections {
 		if s := &o.m.sections[i]; s.code {
@@ -100,7 +115,13 @@ func (o *objects) markCode() {
 	o.refs = make([]ref, 0, size/refsPerByte)
 	o.first = make([]uint32, len(functions)+1)
 	for i := range functions {
-		o.refs = o.scan(&functions[i], o.m.body(&functions[i]), o.refs)
+		done := false
+		if like != nil {
+			o.refs, done = like(i, o.refs)
+		}
+		if !done {
+			o.refs = o.scan(&functions[i], o.m.body(&functions[i]), o.refs)
+		}
 		o.first[i+1] = uint32(len(o.refs))
 	}
 }

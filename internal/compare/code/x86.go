@@ -63,10 +63,12 @@ func opcodeMaps() (one, two [256]uint16) {
 }
 
 const (
-	kindSlow  = iota // needs the decoder: prefixes, escapes, groups, what is no instruction
-	kindNone         // no ModRM
-	kindModRM        //
-	kindJump         // a 4-byte displacement
+	kindSlow   = iota // needs the decoder: prefixes, escapes, groups, what is no instruction
+	kindNone          // no ModRM
+	kindModRM         //
+	kindJump          // a 4-byte displacement
+	kindImmV          // an immediate of four bytes, or eight with REX.W
+	kindGroup3        // ModRM, and an immediate for /0 and /1
 )
 
 // decode decodes any instruction, of 64-bit mode when long is set and of 32-bit mode otherwise.

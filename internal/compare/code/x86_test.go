@@ -97,6 +97,7 @@ func TestPlainDecodingAgrees(t *testing.T) {
 		t.Skip("not an x86-64 program")
 	}
 	o := divide(m)
+	o.markCode(nil)
 	for i := range m.functions {
 		f := &m.functions[i]
 		b := m.body(f)
