@@ -164,8 +164,8 @@ func (c *comparison) vote() {
 			oa, ob := pa.find(ra[n].to-pa.s.addr), pb.find(rb[n].to-pb.s.addr)
 			switch { // Boyer and Moore's majority vote
 			case votes[p][oa] == 0:
-				pa.match[oa], votes[p][oa] = int32(ob)+1, 1
-			case pa.match[oa] == int32(ob)+1:
+				pa.match[oa], votes[p][oa] = pb.number(ob), 1
+			case pa.match[oa] == pb.number(ob):
 				votes[p][oa]++
 			default:
 				votes[p][oa]--
@@ -175,9 +175,12 @@ func (c *comparison) vote() {
 	for p, v := range votes {
 		pa := &c.da.parts[p]
 		pb := c.otherPart(pa)
+		if pb == nil {
+			continue
+		}
 		for i := range v {
-			if pa.match[i] != 0 {
-				c.push(pa, pb, i, int(pa.match[i])-1)
+			if j, ok := pb.own(pa.match[i]); ok {
+				c.push(pa, pb, i, j)
 			}
 		}
 	}

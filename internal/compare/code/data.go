@@ -55,7 +55,7 @@ func (c *comparison) outside(p pair) bool {
 func (c *comparison) inside(p pair, pa, pb *dataPart, i, j int) bool {
 	offA, offB := int(p.a-pa.addr(i)), int(p.b-pb.addr(j))
 	if pa.zero || pb.zero {
-		return pa.zero == pb.zero && offA == offB && pa.match[i] == int32(j)+1
+		return pa.zero == pb.zero && offA == offB && pa.match[i] == pb.number(j)
 	}
 	x, y := pa.object(i, offA), pb.object(j, offB)
 	n := min(len(x), len(y))
@@ -65,12 +65,12 @@ func (c *comparison) inside(p pair, pa, pb *dataPart, i, j int) bool {
 // objects compares two objects and remembers the answer.
 func (c *comparison) objects(o objectPair) bool {
 	switch o.pa.match[o.i] {
-	case int32(o.j) + 1:
+	case o.pb.number(o.j):
 		if o.pa.done[o.i] > 0 || o.pa.zero && o.pb.zero {
 			return c.settled(o)
 		}
 	case 0:
-		o.pa.match[o.i] = int32(o.j) + 1
+		o.pa.match[o.i] = o.pb.number(o.j)
 	default:
 		if o.pa.s.write || o.pb.s.write {
 			return false // another variable
@@ -109,7 +109,7 @@ func (c *comparison) again(o objectPair) bool {
 			o.pb.done[o.j] = max(o.pb.done[o.j], uint32(n))
 			if o.pa.done[o.i] == differs {
 				o.pa.done[o.i] = uint32(n)
-				o.pa.match[o.i] = int32(o.j) + 1
+				o.pa.match[o.i] = o.pb.number(o.j)
 			}
 		}
 	}
@@ -223,8 +223,8 @@ func (c *comparison) words(p pair, x, y []byte) bool {
 			if c.samePointer(va, vb, pair{p.a + uint64(off), p.b + uint64(off)}) {
 				continue
 			}
-			if va == vb {
-				continue // a number that looks like an address
+			if va == vb || c.inSectionMap(p.a+uint64(off), p.b+uint64(off)) {
+				continue // a number that looks like an address, or the size of the code
 			}
 			at := pair{p.a + uint64(off), p.b + uint64(off)}
 			if !c.narrow(at, x[off:off+word], y[off:off+word], p) {
@@ -234,6 +234,11 @@ func (c *comparison) words(p pair, x, y []byte) bool {
 	}
 	at := pair{p.a + uint64(off), p.b + uint64(off)}
 	return c.narrow(at, x[off:], y[off:], p)
+}
+
+// inSectionMap tells whether both places lie in the runtime's map of code sections, which holds the size of all code.
+func (c *comparison) inSectionMap(a, b uint64) bool {
+	return c.a.table != nil && c.b.table != nil && a-c.a.module.sectMap < uint64(3*c.a.word) && a-c.a.module.sectMap == b-c.b.module.sectMap
 }
 
 // holdsPointers tells whether equal data may hold addresses, which then must be followed.
@@ -290,7 +295,7 @@ func (c *comparison) samePointer(va, vb uint64, at pair) bool {
 		}
 		c.push(pa, pb, i, j)
 		return true
-	} else if m == int32(j)+1 {
+	} else if m == pb.number(j) {
 		return va-pa.addr(i) == vb-pb.addr(j)
 	}
 	return c.outside(p) || c.same(p)

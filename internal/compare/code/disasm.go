@@ -104,6 +104,9 @@ func (o *objects) disassemble(i int, mate []int32) []line {
 		raw := bytes.Clone(b[at : at+n])
 		l := line{at: at}
 		switch {
+		case len(refs) > 0 && refs[0].kind == refPage && int(refs[0].at) == at:
+			clearMasked(raw, 0, refPage)
+			l.text, l.key = lastAddress.ReplaceAllLiteralString(text, "page"), string(raw)
 		case len(refs) > 0 && int(refs[0].at) < at+n:
 			r := refs[0]
 			l.text = withTarget(text, o.describe(r.to))
@@ -111,10 +114,7 @@ func (o *objects) disassemble(i int, mate []int32) []line {
 			l.key = string(raw) + o.describe(r.to)
 		case jump:
 			l.text = localJump(text, f.entry, f.end)
-			l.key = string(raw[:max(1, n-4)]) + "jump"
-			if n <= 2 {
-				l.key = string(raw[:1]) + "jump"
-			}
+			l.key = o.jumpKey(raw)
 		default:
 			l.text, l.key = text, string(raw)
 		}
@@ -122,6 +122,20 @@ func (o *objects) disassemble(i int, mate []int32) []line {
 		at += n
 	}
 	return out
+}
+
+// jumpKey is what a jump within a function is beside its distance.
+func (o *objects) jumpKey(raw []byte) string {
+	switch o.m.arch {
+	case archARM64:
+		return fmt.Sprintf("jump %x", binary.LittleEndian.Uint32(raw)&0xff00001f)
+	case archARM:
+		return fmt.Sprintf("jump %x", raw[3])
+	}
+	if len(raw) > 4 {
+		return "jump " + string(raw[:len(raw)-4])
+	}
+	return "jump " + string(raw[:1])
 }
 
 func clearMasked(b []byte, at int, kind refKind) {

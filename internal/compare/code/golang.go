@@ -67,6 +67,7 @@ func (m *image) goTable(addr uint64, data []byte) bool {
 	}
 	m.findModInfo()
 	m.addForeign()
+	m.buildIDInText()
 	return true
 }
 
@@ -125,6 +126,7 @@ func (m *image) parseModule(s *section, off int, old bool) bool {
 	d := module{
 		at: s.addr + uint64(off), size: uint64(words * m.word), text: w(22), etext: w(23), findfunc: w(19),
 		gcdata: w(35 + shift), gcbss: w(36 + shift), types: w(37 + shift), etypes: w(38 + shift), gofunc: w(40 + shift),
+		table: w(0), tableEnd: w(13) + w(14), sectMap: w(41 + shift),
 	}
 	t := m.in(d.text)
 	if t == nil || !t.code || t.data == nil || d.etext < d.text || d.etext-t.addr > uint64(len(t.data)) || w(20) != d.text {
@@ -168,7 +170,7 @@ func (m *image) follows(addr uint64, b []byte, funcdata uint64) bool {
 	}
 	d := &m.module
 	switch {
-	case addr >= d.gofunc && addr < funcdata, addr-d.at < d.size, d.modinfo != 0 && addr-d.modinfo < uint64(2*m.word):
+	case addr >= d.gofunc && addr < funcdata, addr-d.at < d.size, addr >= d.table && addr < d.tableEnd, addr-d.sectMap < uint64(3*m.word), d.modinfo != 0 && addr-d.modinfo < uint64(2*m.word):
 		return true
 	}
 	for _, at := range []uint64{d.findfunc, d.gcdata, d.gcbss} {
@@ -177,4 +179,15 @@ func (m *image) follows(addr uint64, b []byte, funcdata uint64) bool {
 		}
 	}
 	return bytes.Contains(b, modInfoStart)
+}
+
+// buildIDInText takes the build id out of the code, where the linker puts it on systems without notes.
+func (m *image) buildIDInText() {
+	for i := range m.functions {
+		if f := &m.functions[i]; f.name == "go:buildid" {
+			f.stub = true
+			m.facts.buildID = m.body(f)
+			return
+		}
+	}
 }

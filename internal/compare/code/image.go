@@ -80,6 +80,8 @@ type module struct {
 	types, etypes       uint64
 	gcdata, gcbss, size uint64
 	modinfo             uint64 // the string header of runtime.modinfo
+	table, tableEnd     uint64 // the line table
+	sectMap             uint64 // where the map of code sections is, which holds the size of the code
 }
 
 // settle sorts sections and reports whether they hold together.

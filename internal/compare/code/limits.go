@@ -50,4 +50,6 @@ const (
 
 const maxAlignment = 64 // zeros that may only fill up to the next object
 
+const maxTypeNames = 3 // pieces of type information that are named
+
 const minBulk = 4 // functions that differ before a compiler is to blame

@@ -13,8 +13,8 @@ func (c *comparison) neighbours() {
 		}
 		back[pb.id] = make([]int32, len(pb.start))
 		for i, j := range pa.match {
-			if j > 0 && int(j) <= len(pb.start) && pa.done[i] != differs && pa.done[i] > 0 {
-				back[pb.id][j-1] = int32(i) + 1
+			if k, ok := pb.own(j); ok && pa.covered(i) > 0 {
+				back[pb.id][k] = pa.number(i)
 			}
 		}
 		same := func(a, b uint64, x, y []byte) bool { return c.loose(pair{a, b}, x, y) }
@@ -30,8 +30,8 @@ func (p *dataPart) follow(q *dataPart, match []int32, same func(mine, other uint
 	for i := range p.start {
 		b := p.object(i, 0)
 		done := p.covered(i)
-		if j := match[i]; j > 0 && done > 0 {
-			at, known = q.addr(int(j)-1)+uint64(done), true
+		if j, ok := q.own(match[i]); ok && done > 0 {
+			at, known = q.addr(j)+uint64(done), true
 		} else if done > 0 {
 			at += uint64(done)
 		}
@@ -49,8 +49,8 @@ func (p *dataPart) follow(q *dataPart, match []int32, same func(mine, other uint
 		b := p.object(i, 0)
 		switch done := p.covered(i); {
 		case done >= len(b):
-			if j := match[i]; j > 0 {
-				at, known = q.addr(int(j)-1), true
+			if j, ok := q.own(match[i]); ok {
+				at, known = q.addr(j), true
 			} else {
 				at -= uint64(len(b))
 			}

@@ -27,7 +27,8 @@ type dataPart struct {
 	marks []uint64 // a bit for every byte that something refers to
 	rank  []uint32 // marks before each word of them
 	start []uint32 // of each object
-	match []int32  // for each object the one of the other program that it belongs to, plus one; 0 for none yet
+	base  int32    // number of the first object among all of the program
+	match []int32  // for each object the number of the one of the other program that it belongs to, plus one; 0 for none yet
 	via   []int32  // the function through which it was reached first, plus one
 	done  []uint32 // bytes of each object that have their equal in the other program
 }
@@ -65,8 +66,20 @@ func (o *objects) finish() {
 		o.mark(m.module.at + m.module.size)
 	}
 	for i := range o.parts {
-		o.parts[i].split()
+		p := &o.parts[i]
+		if p.split(); i > 0 {
+			p.base = o.parts[i-1].base + int32(len(o.parts[i-1].start))
+		}
 	}
+}
+
+// number returns what object i is called in match.
+func (p *dataPart) number(i int) int32 { return p.base + int32(i) + 1 }
+
+// own returns the object that a number in match stands for, when it is one of p.
+func (p *dataPart) own(number int32) (int, bool) {
+	i := int(number) - 1 - int(p.base)
+	return i, number > 0 && i >= 0 && i < len(p.start)
 }
 
 func (o *objects) part(addr uint64) *dataPart {
@@ -154,7 +167,7 @@ func (o *objects) markData() {
 // withinAddress tells whether v points into the middle of an address: then it is a number and not an address.
 func (o *objects) withinAddress(v uint64) bool {
 	word := uint64(o.m.word)
-	if v&(word-1) == 0 {
+	if v&(word-1) == 0 || word == 4 {
 		return false
 	}
 	b := o.m.bytes(v &^ (word - 1))

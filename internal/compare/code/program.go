@@ -13,6 +13,19 @@ import (
 // removed or changed. What changes everything, such as another toolchain, comes before functions; a stamp or a path,
 // which changes no code, comes after them.
 func Explain(n *tree.Node, shipped, rebuilt []byte) {
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case interface{ Addr() uintptr }: // a mapped file was shortened
+			panic(r)
+		default:
+			n.Causes = append(n.Causes, tree.Cause{ID: tree.CauseBytes, Text: fmt.Sprintf("not taken apart, a fault of this program: %s", quote(fmt.Sprint(r)))})
+		}
+	}()
+	explain(n, shipped, rebuilt)
+}
+
+func explain(n *tree.Node, shipped, rebuilt []byte) {
 	if isFat(shipped) && isFat(rebuilt) {
 		explainFat(n, shipped, rebuilt)
 		return

@@ -40,7 +40,9 @@ type Result struct {
 	RebuiltObjects int
 	ShippedWhere   []string // which of them, by name or place
 	RebuiltWhere   []string
-	vectors        [2]int // instructions of vector extensions in changed functions
+	Types          int      // places in Go's type information that differ because other functions are linked
+	typeNames      []string // the first of them
+	vectors        [2]int   // instructions of vector extensions in changed functions
 	c              *comparison
 }
 
@@ -83,16 +85,21 @@ func compareImages(a, b *image) *Result {
 	c := newComparison(a, b)
 	out := c.run()
 	r := &Result{Functions: len(a.functions), c: c}
+	var typed []Function // which differ in type information only
 	for i, k := range c.mate {
 		switch {
 		case k < 0 && a.functions[i].stub:
-			r.Functions-- // imports are compared by themselves
+			r.Functions-- // an import or the build id, which are compared by themselves
 		case k < 0:
 			r.Added = append(r.Added, c.alone(a, i, 0))
 		case out[i] == sameCode:
 			r.Same++
 		case out[i] == changedData:
-			r.Data = append(r.Data, c.otherData(i, int(k)))
+			if f, types := c.otherData(i, int(k)); types {
+				typed = append(typed, f)
+			} else {
+				r.Data = append(r.Data, f)
+			}
 		default:
 			r.Changed = append(r.Changed, c.changed(i, int(k)))
 		}
@@ -102,9 +109,20 @@ func compareImages(a, b *image) *Result {
 			r.Removed = append(r.Removed, c.alone(b, k, 1))
 		}
 	}
+	follows := len(r.Added)+len(r.Removed)+len(r.Changed) > 0
+	if follows { // which methods of a type are kept follows from what code there is
+		for _, f := range typed {
+			r.addType(f.Note)
+		}
+	} else {
+		r.Data = append(r.Data, typed...)
+	}
 	r.Order = c.order()
 	c.vectors(r, out)
 	onlyA, onlyB := c.leftovers()
+	if follows {
+		onlyA, onlyB = r.withoutTypes(a, onlyA), r.withoutTypes(b, onlyB)
+	}
 	r.ShippedStrings, r.ShippedObjects, r.ShippedWhere = c.texts(a, onlyA)
 	r.RebuiltStrings, r.RebuiltObjects, r.RebuiltWhere = c.texts(b, onlyB)
 	return r
@@ -152,7 +170,27 @@ func (c *comparison) described(i, k, at int) Function {
 	return d
 }
 
-func (c *comparison) otherData(i, k int) Function {
+// withoutTypes counts type information instead of naming it as data.
+func (r *Result) withoutTypes(m *image, list []object) []object {
+	kept := list[:0]
+	for _, o := range list {
+		if what, ok := m.typeData(o); ok {
+			r.addType(what)
+			continue
+		}
+		kept = append(kept, o)
+	}
+	return kept
+}
+
+func (r *Result) addType(what string) {
+	if r.Types++; len(r.typeNames) < maxTypeNames {
+		r.typeNames = append(r.typeNames, quote(what))
+	}
+}
+
+// otherData describes a function that uses other data, and tells whether that is type information.
+func (c *comparison) otherData(i, k int) (Function, bool) {
 	_, at, p := c.references(i, k)
 	d := c.described(i, k, at)
 	x, y := c.da.what(p.a, 0), c.db.what(p.b, 0)
@@ -161,7 +199,12 @@ func (c *comparison) otherData(i, k int) Function {
 		x, y = c.da.what(p.a, n), c.db.what(p.b, n)
 	}
 	d.Data = fmt.Sprintf("%s shipped, %s rebuilt", x, y)
-	return d
+	name, same := c.sameTypeKept(p)
+	d.Note = "methods of type " + quote(name)
+	if !same {
+		d.Note = ""
+	}
+	return d, same
 }
 
 func firstDifferent(x, y []byte) int {
