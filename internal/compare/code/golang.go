@@ -114,7 +114,7 @@ func (m *image) findModule(table uint64, old bool) bool {
 }
 
 func (m *image) parseModule(s *section, off int, old bool) bool {
-	const words = 42
+	const words = 46
 	if len(s.data)-off < words*m.word {
 		return false
 	}
@@ -127,6 +127,9 @@ func (m *image) parseModule(s *section, off int, old bool) bool {
 		at: s.addr + uint64(off), size: uint64(words * m.word), text: w(22), etext: w(23), findfunc: w(19),
 		gcdata: w(35 + shift), gcbss: w(36 + shift), types: w(37 + shift), etypes: w(38 + shift), gofunc: w(40 + shift),
 		table: w(0), tableEnd: w(13) + w(14), sectMap: w(41 + shift),
+	}
+	if w(42+shift) != w(43+shift) { // its count and capacity; Go 1.26 put another word before it
+		d.sectMap = w(42 + shift)
 	}
 	t := m.in(d.text)
 	if t == nil || !t.code || t.data == nil || d.etext < d.text || d.etext-t.addr > uint64(len(t.data)) || w(20) != d.text {
