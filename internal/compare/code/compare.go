@@ -136,7 +136,7 @@ func (c *comparison) padding(b []byte) bool {
 	case archAMD64, arch386:
 		return len(b) < maxPadding && nopsOnly(b)
 	}
-	return len(b) < maxPadding && len(bytes.TrimLeft(b, "\x00")) == 0
+	return len(b) < maxPadding && armPadding(b, c.a.arch) == len(b)
 }
 
 // vote settles which writable objects belong together: those that most references pair. A variable is known by its

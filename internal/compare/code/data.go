@@ -309,8 +309,14 @@ func (c *comparison) sameOffset(x, y []byte, at, base pair) bool {
 		return c.sameGoOffset(uint64(ua), uint64(ub))
 	}
 	da, db := uint64(int64(int32(ua))), uint64(int64(int32(ub)))
-	for _, from := range []pair{base, at} {
+	for _, from := range []pair{base, at, {c.da.gotBase, c.db.gotBase}} {
+		if from.a == 0 || from.b == 0 {
+			continue
+		}
 		p := pair{from.a + da, from.b + db}
+		if c.a.word == 4 {
+			p.a, p.b = p.a&0xffffffff, p.b&0xffffffff
+		}
 		sa, sb := c.a.in(p.a), c.b.in(p.b)
 		if sa == nil || sb == nil || sa.code != sb.code {
 			continue

@@ -98,6 +98,9 @@ func (o *objects) disassemble(i int, mate []int32) []line {
 	var out []line
 	for at := 0; at < len(b); {
 		n, text, jump := o.instruction(b[at:], f.entry+uint64(at))
+		if f.thumb {
+			n, text, jump = thumbText(b[at:])
+		}
 		for len(refs) > 0 && int(refs[0].at) < at {
 			refs = refs[1:]
 		}

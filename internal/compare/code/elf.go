@@ -169,7 +169,7 @@ func (m *image) elfFunctions(f *elf.File) {
 		case elf.STT_FUNC, elf.STT_GNU_IFUNC:
 			addr := s.Value &^ thumb
 			if sec := m.in(addr); sec != nil && sec.code && s.Size <= sec.size {
-				m.functions = append(m.functions, function{name: s.Name, entry: addr, end: min(addr+s.Size, sec.addr+sec.size)})
+				m.functions = append(m.functions, function{name: s.Name, entry: addr, end: min(addr+s.Size, sec.addr+sec.size), thumb: s.Value&thumb != 0})
 			}
 		case elf.STT_OBJECT:
 			if s.Size > 0 && m.in(s.Value) != nil {

@@ -3,6 +3,7 @@ package code
 import (
 	"bytes"
 	"encoding/binary"
+	"math/bits"
 	"sort"
 )
 
@@ -34,6 +35,11 @@ func (m *image) fillFunctions() {
 		kept = append(kept, f)
 	}
 	m.functions = kept
+	for i := range kept {
+		if s := m.in(kept[i].entry); s != nil && isStubs(s.name) && kept[i].name == "" {
+			kept[i].name, kept[i].stub = s.name, true // what the stubs have in common
+		}
+	}
 	var gaps []function
 	at := 0
 	for i := range m.sections {
@@ -85,16 +91,35 @@ func (m *image) gap(list []function, s *section, from, to uint64) []function {
 			return list
 		}
 	} else {
-		head &^= 3
+		head = armPadding(b, m.arch)
 	}
 	if head >= len(b) {
 		return list
 	}
-	f := function{entry: from + uint64(head), end: to, gap: true}
+	f := function{entry: from + uint64(head), end: to, gap: true, stub: isStubs(s.name)}
+	if f.stub {
+		f.name = s.name
+	}
 	if from == s.addr && to == s.addr+uint64(len(s.data)) {
 		f.entry, f.name = from, s.name
 	}
 	return append(list, f)
+}
+
+// armPadding returns how many bytes at the start of code are zeros or do nothing.
+func armPadding(b []byte, a arch) int {
+	at := 0
+	for ; at+4 <= len(b); at += 4 {
+		switch w := binary.LittleEndian.Uint32(b[at:]); {
+		case w == 0, a == archARM64 && w == 0xd503201f, a == archARM && (w == 0xe320f000 || w == 0xe1a00000 || w == 0xbf00bf00):
+			continue
+		}
+		return at
+	}
+	if trimmed(b[at:]) == 0 || a == archARM && bytes.Equal(b[at:], []byte{0x00, 0xbf}) {
+		return len(b)
+	}
+	return at
 }
 
 // nopsOnly tells whether x86 code does nothing: what compilers and linkers put between functions.
@@ -127,7 +152,11 @@ func (m *image) stubs() {
 	}
 	for i := range m.sections {
 		s := &m.sections[i]
-		if !s.code || s.data == nil || s.name != ".plt" && s.name != ".plt.sec" && s.name != ".plt.got" && s.name != ".iplt" {
+		if !s.code || s.data == nil || !isStubs(s.name) {
+			continue
+		}
+		if m.arch == archARM {
+			m.armStubs(s)
 			continue
 		}
 		const size = 16
@@ -139,10 +168,45 @@ func (m *image) stubs() {
 	}
 }
 
+// armStubs finds the stubs of 32-bit Arm: two ADDs to the program counter and a load of it.
+func (m *image) armStubs(s *section) {
+	rotated := func(w uint32) uint32 { return bits.RotateLeft32(w&0xff, -2*int(w>>8&15)) }
+	for off := 0; off+12 <= len(s.data); off += 4 {
+		w0, w1, w2 := binary.LittleEndian.Uint32(s.data[off:]), binary.LittleEndian.Uint32(s.data[off+4:]), binary.LittleEndian.Uint32(s.data[off+8:])
+		if w0>>12 != 0xe28fc || w1>>12 != 0xe28cc || w2>>12 != 0xe5bcf {
+			continue
+		}
+		addr := s.addr + uint64(off)
+		slot := uint64(uint32(addr) + 8 + rotated(w0) + rotated(w1) + w2&0xfff)
+		if name := m.imports[slot]; name != "" {
+			m.functions = append(m.functions, function{name: name + "@" + s.name, entry: addr, end: addr + 12, stub: true})
+		}
+	}
+}
+
+// isStubs tells whether a section of an ELF file holds nothing but stubs.
+func isStubs(name string) bool {
+	return name == ".plt" || name == ".plt.sec" || name == ".plt.got" || name == ".iplt"
+}
+
+// gotBase returns what position-independent x86 code counts from.
+func (m *image) gotBase() uint64 {
+	base := uint64(0)
+	for i := range m.sections {
+		if s := &m.sections[i]; s.name == ".got.plt" || s.name == ".got" && base == 0 {
+			base = s.addr
+		}
+	}
+	return base
+}
+
 // stubTarget returns the import that a stub jumps to.
 func (m *image) stubTarget(b []byte, addr uint64) string {
 	switch m.arch {
 	case archAMD64, arch386:
+		if i := bytes.Index(b, []byte{0xff, 0xa3}); m.arch == arch386 && i >= 0 && i+6 <= len(b) { // relative to the global offset table
+			return m.imports[(m.gotBase()+uint64(binary.LittleEndian.Uint32(b[i+2:])))&0xffffffff]
+		}
 		i := bytes.Index(b, []byte{0xff, 0x25})
 		if i < 0 || i+6 > len(b) {
 			return ""

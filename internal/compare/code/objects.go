@@ -36,14 +36,14 @@ type dataPart struct {
 // divide prepares the division of a program's data.
 func divide(m *image) *objects {
 	o := &objects{m: m, lo: m.sections[0].addr, bySect: make([]int32, len(m.sections))}
+	if m.arch == arch386 && !m.fixed {
+		o.gotBase = m.gotBase()
+	}
 	last := &m.sections[len(m.sections)-1]
 	o.hi = last.addr + last.size
 	for i := range m.sections {
 		s := &m.sections[i]
 		o.bySect[i] = -1
-		if m.arch == arch386 && !m.fixed && (s.name == ".got.plt" || s.name == ".got" && o.gotBase == 0) {
-			o.gotBase = s.addr
-		}
 		if s.code || derived(s.name) || s.size > maxImage {
 			continue
 		}

@@ -122,6 +122,7 @@ func (r *Result) bulk(before []tree.Cause) (tree.Cause, bool) {
 			own++
 		}
 	}
+	own = max(own, len(r.Changed))
 	if len(r.Changed) < minBulk || 10*len(r.Changed) < 6*own {
 		return tree.Cause{}, false
 	}

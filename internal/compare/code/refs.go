@@ -13,24 +13,27 @@ type ref struct {
 type refKind uint8
 
 const (
-	refRel    refKind = iota // 4 bytes, relative to somewhere behind them
-	refAbs32                 // 4 bytes, an address
-	refAbs64                 // 8 bytes, an address
-	refGot                   // 4 bytes, relative to the global offset table, if it is an address at all
-	refBranch                // arm64 branch: 26 bits
-	refPage                  // arm64 ADRP: 21 bits
-	refAdr                   // arm64 ADR: 21 bits
-	refLow                   // arm64 ADD or load with the low 12 bits
-	refLit                   // arm64 load of a literal: 19 bits
-	refCall24                // arm branch: 24 bits
-	refMovw                  // arm MOVW: the low half of an address
-	refMovt                  // arm MOVT: the high half
+	refRel      refKind = iota // 4 bytes, relative to somewhere behind them
+	refAbs32                   // 4 bytes, an address
+	refAbs64                   // 8 bytes, an address
+	refGot                     // 4 bytes, relative to the global offset table, if it is an address at all
+	refBranch                  // arm64 branch: 26 bits
+	refPage                    // arm64 ADRP: 21 bits
+	refAdr                     // arm64 ADR: 21 bits
+	refLow                     // arm64 ADD or load with the low 12 bits
+	refLit                     // arm64 load of a literal: 19 bits
+	refCall24                  // arm branch: 24 bits
+	refMovw                    // arm MOVW: the low half of an address
+	refMovt                    // arm MOVT: the high half
+	refThumb                   // T32 branch: 25 bits in two halfwords
+	refThumbMov                // T32 MOVW or MOVT: 16 bits in two halfwords
 )
 
 // masks are the bits of the 4-byte word at a reference that belong to it; refAbs64 has all bits of eight bytes.
 var masks = [...]uint32{
 	refRel: 0xffffffff, refAbs32: 0xffffffff, refAbs64: 0xffffffff, refGot: 0xffffffff, refBranch: 0x03ffffff, refPage: 0x60ffffe0, refAdr: 0x60ffffe0,
 	refLow: 0x003ffc00, refLit: 0x00ffffe0, refCall24: 0x00ffffff, refMovw: 0x000f0fff, refMovt: 0x000f0fff,
+	refThumb: 0x2fff07ff, refThumbMov: 0x70ff040f,
 }
 
 // width returns how many bytes the word of a reference has.
@@ -55,6 +58,9 @@ func (o *objects) scan(f *function, body []byte, refs []ref) []ref {
 	case archARM64:
 		return o.scanARM64(f, body, refs)
 	case archARM:
+		if f.thumb {
+			return o.scanThumb(f, body, refs)
+		}
 		return o.scanARM(f, body, refs)
 	}
 	return refs
