@@ -85,6 +85,7 @@ type Member struct {
 	Streams []Stream         // the compressed streams around a container such as "tar+gzip", outermost first
 	Regions []archive.Region // bytes of a container that belong to no member
 	Members []*Member        // in the order of the archive
+	View    []*Member        // of an image: its parts and its file system under names of their own, see image.go
 	Problem *Problem         // why the members are missing or incomplete
 
 	at location
@@ -224,6 +225,16 @@ func (a *Artifact) Find(path string) (*Member, error) {
 	})
 	if err != nil && err != io.EOF {
 		return nil, err
+	}
+	for _, v := range a.Root.View { // the parts of an image have names of their own beside those of the archive
+		if found == nil {
+			_ = walk(v, func(m *Member) error {
+				if m.Path == clean {
+					found = m
+				}
+				return nil
+			})
+		}
 	}
 	if found == nil {
 		return nil, fault.Failf(fault.Quote(path), "no such member in %s", fault.Quote(a.Name))

@@ -173,7 +173,10 @@ func (x *expander) list(m *Member, r archive.Reader, file io.ReaderAt, offset in
 	if m.Format == archive.FormatAr && len(m.Members) > 0 && m.Members[0].Name == "debian-binary" {
 		m.Format = "deb"
 	}
-	return x.expandInner(inner, meter)
+	if err := x.expandInner(inner, meter); err != nil {
+		return err
+	}
+	return x.image(m)
 }
 
 func (x *expander) expandInner(inner []nested, meter *archive.Meter) error {

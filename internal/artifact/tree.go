@@ -49,7 +49,7 @@ func (a *Artifact) openTree(ctx context.Context, dir string, lim archive.Limits)
 			return err
 		}
 	}
-	return nil
+	return x.settle(a.Root, x.image(a.Root))
 }
 
 type treeWalk struct {

@@ -14,6 +14,7 @@ import (
 // container compares two archives of the same or of different kinds, or two directories: members first, then order,
 // metadata, compression and container header, each by itself.
 func (e *explainer) container(n *tree.Node, a, b *artifact.Member) error {
+	a, b = byParts(a, b)
 	others := make(map[string]*artifact.Member, len(b.Members))
 	for _, m := range b.Members {
 		others[m.Name] = m
@@ -179,4 +180,15 @@ func (e *explainer) shell(n *tree.Node, a, b *artifact.Member) error {
 	}
 	n.Causes = append(n.Causes, c)
 	return nil
+}
+
+// byParts compares two images by their parts, layers and file system: the names in an image layout are digests.
+func byParts(a, b *artifact.Member) (*artifact.Member, *artifact.Member) {
+	if len(a.View) == 0 || len(b.View) == 0 {
+		return a, b
+	}
+	x, y := *a, *b
+	x.Members, x.View = a.View, nil
+	y.Members, y.View = b.View, nil
+	return &x, &y
 }

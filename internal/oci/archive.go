@@ -275,3 +275,12 @@ func (d *dockerArchive) blob(_ context.Context, digest string) (io.ReadCloser, e
 }
 
 func (d *dockerArchive) referrers(context.Context, string) ([]Descriptor, error) { return nil, nil }
+
+// DockerImage reads the manifest.json of an archive of docker save and returns the members that are config and layers of its
+// one image.
+func DockerImage(object string, raw []byte) (config string, layers []string, err error) {
+	if config, layers, err = oneImage(raw, ""); err != nil {
+		return "", nil, fault.Failf(object, "malformed manifest: %w", err)
+	}
+	return config, layers, nil
+}

@@ -262,3 +262,14 @@ func (c *checked) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// ParseManifest reads an index or manifest whose digest the caller has verified; what d says of it must hold.
+func ParseManifest(object string, raw []byte, d Descriptor) (*Manifest, error) {
+	if len(raw) > MaxManifest {
+		return nil, fault.Failf(object, "exceeds limit: a manifest of %d bytes", len(raw))
+	}
+	if d.Size > 0 && d.Size != int64(len(raw)) {
+		return nil, fault.Failf(object, "size mismatch: %d bytes, want %d", len(raw), d.Size)
+	}
+	return parseManifest(object, raw, d)
+}
