@@ -1,6 +1,10 @@
 package artifact
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 
 	"path"
@@ -104,7 +108,9 @@ func (i *imageView) layout() error {
 	if err != nil {
 		return err
 	}
-	i.add(viewIndex, c)
+	if err := i.document(viewIndex, raw); err != nil {
+		return err
+	}
 	return i.index(index, "", 0)
 }
 
@@ -142,21 +148,25 @@ func (i *imageView) index(index *oci.Manifest, prefix string, depth int) error {
 			under = path.Join(prefix, name)
 		}
 		if m.Index {
-			i.add(path.Join(under, viewIndex), c)
+			if err := i.document(path.Join(under, viewIndex), raw); err != nil {
+				return err
+			}
 			if err := i.index(m, under, depth+1); err != nil {
 				return err
 			}
 			continue
 		}
-		if err := i.manifest(m, c, under); err != nil {
+		if err := i.manifest(m, raw, under); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (i *imageView) manifest(m *oci.Manifest, c *Member, under string) error {
-	i.add(path.Join(under, viewManifest), c)
+func (i *imageView) manifest(m *oci.Manifest, raw []byte, under string) error {
+	if err := i.document(path.Join(under, viewManifest), raw); err != nil {
+		return err
+	}
 	config, err := i.blob(m.Config)
 	if err != nil {
 		return err
@@ -212,6 +222,48 @@ func (i *imageView) docker() error {
 	i.add(viewConfig, i.byName[config])
 	i.layers(layers, "")
 	return nil
+}
+
+// document puts a manifest or index into the view without the digests and sizes of what it names: those parts are in the view
+// themselves, and follow.
+func (i *imageView) document(name string, raw []byte) error {
+	var doc any
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	if err := d.Decode(&doc); err != nil { // it was read strictly before
+		return fault.Failf(fault.Quote(i.m.Path), "malformed manifest: %w", err)
+	}
+	nameless(doc)
+	text, err := json.MarshalIndent(doc, "", " ")
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(text)
+	m := &Member{Name: name, Path: path.Join(i.m.Path, name), Type: File, Mode: 0o644, Size: int64(len(text)), SHA256: hex.EncodeToString(sum[:])}
+	m.at = location{file: i.a.spool, offset: i.a.spool.end}
+	if _, err := i.a.spool.Write(text); err != nil {
+		return err
+	}
+	i.view = append(i.view, m)
+	return nil
+}
+
+// nameless takes digest and size out of every descriptor.
+func nameless(v any) {
+	switch v := v.(type) {
+	case []any:
+		for _, e := range v {
+			nameless(e)
+		}
+	case map[string]any:
+		if _, is := v["mediaType"]; is && v["digest"] != nil {
+			delete(v, "digest")
+			delete(v, "size")
+		}
+		for _, e := range v {
+			nameless(e)
+		}
+	}
 }
 
 // add puts a member and what is in it into the view, under another name.
