@@ -94,10 +94,12 @@ type Member struct {
 // A Stream is a compressed stream and what it expanded to.
 type Stream struct {
 	Format string
-	Packed int64  // bytes as stored
-	Size   int64  // bytes expanded
-	SHA256 string // of the expanded bytes
+	Packed int64 // bytes as stored
+	Size   int64 // bytes expanded
 	Gzip   *archive.GzipHeader
+
+	sum string // of the expanded bytes, where they are one file
+	at  location
 }
 
 // A Problem is a refusal that belongs to one member.

@@ -30,8 +30,8 @@ func (x *expander) stream(m *Member, kind string, sec *io.SectionReader, meter *
 	if z, ok := d.(*archive.Gzip); ok {
 		st.Gzip = &z.Header
 	}
-	start, sum := x.a.spool.end, sha256.New()
-	r := bufio.NewReaderSize(io.TeeReader(d, io.MultiWriter(sum, x.a.spool)), copyBuffer)
+	start := x.a.spool.end
+	r := bufio.NewReaderSize(io.TeeReader(d, x.a.spool), copyBuffer)
 	head, err := r.Peek(archive.DetectBytes)
 	if err != nil && err != io.EOF {
 		return err
@@ -42,9 +42,22 @@ func (x *expander) stream(m *Member, kind string, sec *io.SectionReader, meter *
 	}
 	m.Format = inner + "+" + kind
 	err = x.list(m, streamed(inner, r, meter), x.a.spool, start, meter)
-	st.Size, st.SHA256 = x.a.spool.end-start, hex.EncodeToString(sum.Sum(nil))
+	st.Size, st.at = x.a.spool.end-start, location{file: x.a.spool, offset: start}
 	m.Streams = append(m.Streams, st)
 	return err
+}
+
+// Sum returns the SHA-256 of the expanded bytes. Of an archive, whose members have digests of their own, it is computed
+// when it is asked for.
+func (s Stream) Sum() (string, error) {
+	if s.sum != "" {
+		return s.sum, nil
+	}
+	h := sha256.New()
+	if _, err := io.Copy(h, io.NewSectionReader(s.at.file, s.at.offset, s.Size)); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // plainStream makes the one member of a compressed file that is no archive.
@@ -61,7 +74,7 @@ func (x *expander) plainStream(m *Member, st Stream, inner, kind string, r io.Re
 	if err := meter.Entry(); err != nil {
 		return err
 	}
-	st.Size, st.SHA256 = n, c.SHA256
+	st.Size, st.sum = n, c.SHA256
 	m.Streams, m.Members = append(m.Streams, st), append(m.Members, c)
 	if inner == "" {
 		x.refine(c)

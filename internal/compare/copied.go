@@ -220,7 +220,11 @@ func eachFile(ctx context.Context, name string, c Content, opt CopyOptions, each
 	defer a.Close()
 	return a.Walk(func(m *artifact.Member) error {
 		for _, s := range m.Streams { // the archive without its compression, "a.tar" of "a.tar.gz"
-			stream := &artifact.Member{Path: join(m.Path, s.Format), SHA256: s.SHA256, Size: s.Size}
+			sum, err := s.Sum()
+			if err != nil {
+				return err
+			}
+			stream := &artifact.Member{Path: join(m.Path, s.Format), SHA256: sum, Size: s.Size}
 			if err := each(found{m: stream, archive: true}); err != nil {
 				return err
 			}
