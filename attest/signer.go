@@ -3,11 +3,14 @@ package attest
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/glassbuild/glassbuild/internal/evidence/sign"
+	"github.com/glassbuild/glassbuild/internal/evidence/trustroot"
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/remote"
+	"github.com/glassbuild/glassbuild/internal/store"
 )
 
 // SignerRequest says who signs and who witnesses it. Exactly one of KeyFile, KMS and Keyless is set.
@@ -18,10 +21,14 @@ type SignerRequest struct {
 
 	// Flow is how a person signs in where no pipeline gives a token: sign.Browser or sign.Device; "" is not at all.
 	Flow string
-	// Config is a signing config: the only place where addresses of services come from. Required for Keyless.
+	// Config is a signing config: the only place where addresses of services come from. For Keyless, "" is the one that
+	// was stored with the trusted root, see verify.UpdateTrust; for a key, "" asks nobody.
 	Config string
-	// TrustedRoot is what every bundle is verified against before it is handed out; "" leaves that to others.
+	// TrustedRoot is what every bundle is verified against before it is handed out. With a stored Config, "" is the root
+	// that was stored beside it; else it leaves that to others.
 	TrustedRoot string
+	// DataDir is where they are stored; "" is the user's data folder.
+	DataDir string
 	// Password is asked for only when a key is encrypted.
 	Password func() ([]byte, error)
 	// Say tells a person what to do.
@@ -32,6 +39,9 @@ type SignerRequest struct {
 
 // OpenSigner makes a signer. Keys, passwords and configs are read here; no service is asked yet, but for a KMS.
 func OpenSigner(ctx context.Context, req SignerRequest) (Signer, error) {
+	if err := req.stored(); err != nil {
+		return nil, err
+	}
 	opt, err := req.options()
 	if err != nil {
 		return nil, err
@@ -48,6 +58,29 @@ func OpenSigner(ctx context.Context, req SignerRequest) (Signer, error) {
 		return nil, err
 	}
 	return sign.New(opt)
+}
+
+// stored takes for a keyless signer what was fetched through TUF, where nothing else is named.
+func (req *SignerRequest) stored() error {
+	if !req.Keyless || req.Config != "" || req.KeyFile != "" || req.KMS != "" {
+		return nil
+	}
+	dir := req.DataDir
+	if dir == "" {
+		var err error
+		if dir, err = store.DataDir(); err != nil {
+			return err
+		}
+	}
+	config := filepath.Join(dir, trustroot.StoredConfig)
+	if _, err := os.Stat(config); err != nil {
+		return fault.Usagef("signer", "keyless signing needs a signing config").WithHint("name one with --signing-config; glassbuild trust update fetches that of the public instance, once")
+	}
+	req.Config = config
+	if root := filepath.Join(dir, trustroot.StoredRoot); req.TrustedRoot == "" {
+		req.TrustedRoot = root
+	}
+	return nil
 }
 
 func (req SignerRequest) options() (sign.Options, error) {
@@ -95,9 +128,6 @@ func (req SignerRequest) token(opt sign.Options) func(context.Context) (string, 
 	return func(context.Context) (string, error) {
 		if got != "" {
 			return got, nil
-		}
-		if opt.Config == nil {
-			return "", fault.Usagef("signer", "keyless signing needs a signing config").WithHint("name one with --signing-config")
 		}
 		issuer, err := opt.Config.Issuer()
 		if err != nil {

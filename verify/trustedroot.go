@@ -12,12 +12,7 @@ import (
 	"github.com/glassbuild/glassbuild/internal/evidence/trustroot"
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/gomod"
-)
-
-// Files that UpdateTrust stores.
-const (
-	storedRoot   = "trusted_root.json"
-	storedConfig = "signing_config.json"
+	"github.com/glassbuild/glassbuild/internal/store"
 )
 
 // TrustRequest says where trusted roots come from.
@@ -57,16 +52,16 @@ func UpdateTrust(ctx context.Context, req TrustRequest) (*TrustResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	roots, err := evidence.ParseTrustedRoots(storedRoot, got.TrustedRoot) // what cannot be read is not stored
+	roots, err := evidence.ParseTrustedRoots(trustroot.StoredRoot, got.TrustedRoot) // what cannot be read is not stored
 	if err != nil {
 		return nil, err
 	}
-	res := &TrustResult{File: filepath.Join(dir, storedRoot), SHA256: roots.SHA256()}
+	res := &TrustResult{File: filepath.Join(dir, trustroot.StoredRoot), SHA256: roots.SHA256()}
 	if err := replaceFile(res.File, got.TrustedRoot); err != nil {
 		return nil, err
 	}
 	if got.SigningConfig != nil {
-		res.Config = filepath.Join(dir, storedConfig)
+		res.Config = filepath.Join(dir, trustroot.StoredConfig)
 		return res, replaceFile(res.Config, got.SigningConfig)
 	}
 	return res, nil
@@ -77,15 +72,7 @@ func dataDir(dir string) (string, error) {
 	if dir != "" {
 		return dir, nil
 	}
-	base := os.Getenv("XDG_DATA_HOME")
-	if !filepath.IsAbs(base) {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return "", fault.Usagef("trusted root", "no home folder: %w", err).WithHint("name the file with --trusted-root")
-		}
-		base = filepath.Join(home, ".local", "share")
-	}
-	return filepath.Join(base, "glassbuild"), nil
+	return store.DataDir()
 }
 
 // replaceFile leaves the old file or the new one, never half of it.
@@ -123,7 +110,7 @@ func (c *checker) trustedRoots() error {
 		if err != nil {
 			return err
 		}
-		path, stored = filepath.Join(dir, storedRoot), true
+		path, stored = filepath.Join(dir, trustroot.StoredRoot), true
 	}
 	data, err := readRoots(path)
 	if stored && errors.Is(err, fs.ErrNotExist) {

@@ -51,6 +51,10 @@ func TestAttestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	scripts, err := filepath.Glob("testdata/attest/*.txtar")
+	if err != nil || len(scripts) == 0 {
+		t.Fatalf("%d scripts, %v", len(scripts), err)
+	}
 	w := &attestWorld{t: t}
 	all := map[string]func(*testscript.TestScript, bool, []string){"sigstore": w.sigstore, "failing": w.failing, "registry": w.registry, "pushimage": w.push,
 		"newkey": makeKey, "signed": w.signed, "says": says, "rewrite": rewrite}
@@ -58,7 +62,7 @@ func TestAttestScripts(t *testing.T) {
 		all[name] = c
 	}
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/attest", RequireExplicitExec: true, RequireUniqueNames: true, Cmds: all,
+		Files: append(scripts, attestDocs(t)), RequireExplicitExec: true, RequireUniqueNames: true, Cmds: all,
 		Setup: func(env *testscript.Env) error {
 			err := setup(env)
 			env.Setenv("XDG_CACHE_HOME", cache)

@@ -29,7 +29,7 @@ func (s *signerFlags) register(c *cobra.Command) {
 	f.StringVar(&s.req.KMS, "kms", "", "sign with a key in a KMS: awskms://, gcpkms://, azurekms://, hashivault://, or any scheme of a program sigstore-kms-SCHEME")
 	f.BoolVar(&s.req.Keyless, "keyless", false, "sign with a certificate for the identity of this pipeline, or of who signs in")
 	f.StringVar(&s.req.Flow, "sign-in", "", "with --keyless: sign in with a browser, or with a code on another device (browser, device)")
-	f.StringVar(&s.req.Config, "signing-config", "", "addresses of certificate authority, logs and timestamp authorities; without one a key signs unwitnessed")
+	f.StringVar(&s.req.Config, "signing-config", "", "file with the addresses of certificate authority, logs and timestamp authorities (default: with --keyless what glassbuild trust update stored; a key then signs unwitnessed)")
 }
 
 // given tells whether any of the flags was given.

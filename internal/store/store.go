@@ -59,6 +59,19 @@ func DefaultDir() (string, error) {
 	return filepath.Join(base, "glassbuild"), nil
 }
 
+// DataDir returns the folder for what nobody may lose: $XDG_DATA_HOME/glassbuild, else ~/.local/share/glassbuild.
+func DataDir() (string, error) {
+	base := os.Getenv("XDG_DATA_HOME")
+	if !filepath.IsAbs(base) {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", fault.Usagef("data folder", "no home folder: %w", err).WithHint("set HOME or XDG_DATA_HOME")
+		}
+		base = filepath.Join(home, ".local", "share")
+	}
+	return filepath.Join(base, "glassbuild"), nil
+}
+
 // Open opens the store in dir and creates it, private to the user, if it is missing.
 func Open(dir string) (*Store, error) {
 	dir, err := filepath.Abs(dir)

@@ -28,6 +28,12 @@ const (
 	maxTarget = 4 << 20
 )
 
+// Names under which the caller stores them.
+const (
+	StoredRoot   = "trusted_root.json"
+	StoredConfig = "signing_config.json"
+)
+
 // Options say where to look.
 type Options struct {
 	Mirror string // base address of the repository; "" is the public instance's
