@@ -57,10 +57,14 @@ func (e *explainer) container(n *tree.Node, a, b *artifact.Member) error {
 		causes[0].Text = "one byte: " + causes[0].Text
 	}
 	n.Causes = append(n.Causes, causes...)
-	if len(n.Nodes)+len(n.Causes) == 0 {
-		return e.shell(n, a, b)
+	switch {
+	case len(n.Nodes)+len(n.Causes) > 0:
+		return nil
+	case a.Type == artifact.Directory && b.Type == artifact.Directory:
+		n.Status = tree.Identical // a folder is what is in it
+		return nil
 	}
-	return nil
+	return e.shell(n, a, b)
 }
 
 // oneSided adds the members that only one side has. Two of one name but for the version in it are one dependency in
@@ -155,9 +159,6 @@ func order(names []string, b *artifact.Member, onlyB map[string]*artifact.Member
 // the container itself.
 func (e *explainer) shell(n *tree.Node, a, b *artifact.Member) error {
 	c := tree.Cause{ID: tree.CauseContainer, Text: "all members are the same: headers or padding of the archive differ"}
-	if a.Type == artifact.Directory {
-		c.Text = "all members are the same: the directory itself differs"
-	}
 	if n.Bytes == 0 && a.Type == artifact.File && a.Size > 0 {
 		ca, err := e.content(e.a, e.rootA, a)
 		if err != nil {

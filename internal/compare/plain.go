@@ -29,7 +29,9 @@ func (e *explainer) plain(n *tree.Node, m *artifact.Member, a, b Content, d *Dif
 			n.Format = t.format
 			n.Causes, n.View = t.explain()
 			for i := range n.Causes {
-				n.Causes[i].Text += ", " + t.where
+				if t.where != "" {
+					n.Causes[i].Text += ", " + t.where
+				}
 			}
 			return nil
 		}

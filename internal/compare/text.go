@@ -90,7 +90,6 @@ func decode16(b []byte, order binary.ByteOrder) string {
 
 // explain returns the causes, the most telling one first, and both sides next to each other.
 func (t *textPair) explain() ([]tree.Cause, []tree.Line) {
-	t.where = "no line differs"
 	if t.encA != t.encB && t.a == t.b {
 		return []tree.Cause{{ID: tree.CauseLocale, Text: fmt.Sprintf("the same text, encoded as %s shipped, %s rebuilt", t.encA, t.encB), Remedy: value.Remedy(tree.CauseLocale)}}, nil
 	}

@@ -132,11 +132,7 @@ func (c *comparison) padding(b []byte) bool {
 	if len(b) == 0 {
 		return true
 	}
-	switch c.a.arch {
-	case archAMD64, arch386:
-		return len(b) < maxPadding && nopsOnly(b)
-	}
-	return len(b) < maxPadding && armPadding(b, c.a.arch) == len(b)
+	return len(b) < maxPadding && c.a.onlyPadding(b)
 }
 
 // vote settles which writable objects belong together: those that most references pair. A variable is known by its

@@ -71,8 +71,8 @@ func explain(n *tree.Node, shipped, rebuilt []byte) {
 	n.Causes = append(n.Causes, found...)
 	n.Causes = append(n.Causes, a.facts.contract(&b.facts)...)
 	n.Causes = append(n.Causes, after...)
-	n.Causes = append(n.Causes, a.facts.marks(&b.facts)...)
 	n.Causes = append(n.Causes, r.linkOrder(n.Causes)...)
+	n.Causes = append(n.Causes, a.facts.marks(&b.facts)...)
 	r.nodes(n, a, b, own)
 	if len(n.Causes) == 0 {
 		n.Causes = append(n.Causes, tree.Cause{

@@ -82,6 +82,8 @@ func load(data []byte) (*image, bool) {
 }
 
 func compareImages(a, b *image) *Result {
+	splitGaps(a, b)
+	splitGaps(b, a)
 	c := newComparison(a, b)
 	out := c.run()
 	r := &Result{Functions: len(a.functions), c: c}

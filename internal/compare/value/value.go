@@ -37,7 +37,7 @@ var masks = sync.OnceValue(func() []mask {
 		{tree.CausePath, regexp.MustCompile(`(?:[A-Za-z]:\\(?:[\w.+@~ -]+\\)+[\w.+@~-]*|(?:/[\w.+@~-]+){2,}/?)`)},
 		{tree.CauseUserHost, regexp.MustCompile(`\b[A-Za-z_][\w.-]*@[A-Za-z][\w.-]*\b|(?i:\b(?:built[- ]by|build[- ]?host|buildhost|builder|hostname|user(?:name)?)["']?\s*[:=]\s*)["']?[\w.@-]+`)},
 		{tree.CauseLocale, regexp.MustCompile(`\b\d{1,3}(?:[.,\x{a0}' ]\d{3})*[.,]\d+\b`)},
-		{tree.CauseRandomSeed, regexp.MustCompile(`\b(?:0x)?[0-9a-f]{8,64}\b|\b[0-9A-F]{8,64}\b|\btmp\w{6,}\b|\.tmp\w{4,}`)},
+		{tree.CauseRandomSeed, regexp.MustCompile(`(?:\b|_)(?:0x)?[0-9a-f]{8,64}\b|(?:\b|_)[0-9A-F]{8,64}\b|\btmp\w{6,}\b|\.tmp\w{4,}`)},
 	}
 })
 
