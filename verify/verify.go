@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/glassbuild/glassbuild/internal/artifact"
+	"github.com/glassbuild/glassbuild/internal/builder"
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/gomod"
 	"github.com/glassbuild/glassbuild/internal/policy"
@@ -191,7 +192,7 @@ func (r *run) open(ctx context.Context) error {
 	if r.store, err = store.Open(dir); err != nil {
 		return err
 	}
-	if r.remote, err = gomod.NewRemote(r.req.Offline); err != nil {
+	if r.remote, err = gomod.NewRemote(r.req.Offline, builder.PlainHTTP()...); err != nil {
 		return err
 	}
 	r.dir, err = r.store.NewRun()

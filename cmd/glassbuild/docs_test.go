@@ -240,7 +240,7 @@ func TestDocumentedKeys(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, m := range regexp.MustCompile("`toml:\"([a-z0-9-]+)").FindAllStringSubmatch(string(code), -1) {
+			for _, m := range regexp.MustCompile("`toml:\"([a-z0-9][a-z0-9-]*)").FindAllStringSubmatch(string(code), -1) {
 				if !regexp.MustCompile(`(?m)[\x60\[. ]` + m[1] + `[\x60\] =.]`).Match(text) {
 					t.Errorf("%s says nothing of %q", filepath.Base(document), m[1])
 				}

@@ -25,6 +25,7 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/glassbuild/glassbuild/internal/builder/debian"
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/gomod"
 	"github.com/glassbuild/glassbuild/internal/remote"
@@ -39,6 +40,7 @@ type Request struct {
 	Go       string   // exact version of the Go toolchain, without "go"; "" for none
 	Without  []string // files of the toolchain that are left out: patterns of path.Match below its root, such as "bin/gofmt"
 	Host     bool     // this machine's own /usr
+	Debian   *Debian  // packages of a suite
 	Platform string   // "linux/amd64"; that of this program by default
 	Other    string   // a builder of another kind that the recipe names, such as "image": refused by name
 }
@@ -49,6 +51,9 @@ type Options struct {
 	Remote  *remote.Client
 	Offline bool      // use only what is kept already
 	GoEnv   gomod.Env // the user's own Go configuration
+
+	System      *debian.System // this machine's apt configuration; nil reads it
+	ArchiveKeys [][]byte       // OpenPGP keys of archives, from the policy
 
 	verifier string // the checksum database's key; tests set it
 }
@@ -73,7 +78,11 @@ type Layer struct {
 	Digest    string // of its content: "h1:…" or "sha256:…"; "" when it is not pinned
 	Voucher   Voucher
 	Inventory []byte // what is in it, one "name version" a line, where only that can be said
+	Parts     []Part // what it is made of, where a lock names that
 }
+
+// Part is one part of a layer.
+type Part struct{ Name, Version, Digest string }
 
 // Link is a symbolic link at the top of the root.
 type Link struct{ Path, Target string }
@@ -95,9 +104,7 @@ type Voucher struct {
 
 // Prepare makes the root that req asks for.
 func Prepare(ctx context.Context, req Request, opts Options) (*Root, error) {
-	if req.Platform == "" {
-		req.Platform = runtime.GOOS + "/" + runtime.GOARCH
-	}
+	req.Platform = platformOr(req.Platform)
 	if req.Other != "" {
 		return nil, unsupported(req.Other)
 	}
@@ -109,6 +116,14 @@ func Prepare(ctx context.Context, req Request, opts Options) (*Root, error) {
 		}
 		kinds = append(kinds, "host")
 	}
+	if req.Debian != nil {
+		layer, err := debianLayer(ctx, req.Debian, req.Platform, opts)
+		if err != nil {
+			return nil, err
+		}
+		root.Layers = append(root.Layers, *layer)
+		kinds = append(kinds, "debian")
+	}
 	if req.Go != "" {
 		layer, err := goToolchain(ctx, req, opts)
 		if err != nil {
@@ -116,6 +131,8 @@ func Prepare(ctx context.Context, req Request, opts Options) (*Root, error) {
 		}
 		if req.Host {
 			layer.Target = goTargetBesideHost
+		} else if req.Debian != nil {
+			// what its go command needs is checked by the build: packages may hold it, or not
 		} else if err := checkLoader(layer); err != nil {
 			return nil, err
 		}
@@ -124,16 +141,18 @@ func Prepare(ctx context.Context, req Request, opts Options) (*Root, error) {
 		kinds = append(kinds, "go")
 	}
 	if len(kinds) == 0 {
-		return nil, fault.Usagef("builder", "none named").WithHint("supported are: go, host")
+		return nil, fault.Usagef("builder", "none named").WithHint("supported are: go, debian, host")
 	}
 	root.Kind = strings.Join(kinds, "+")
 	root.seal()
 	return root, nil
 }
 
+var ownPlatform = runtime.GOOS + "/" + runtime.GOARCH
+
 func unsupported(kind string) error {
 	return fault.Inconclusivef("builder "+fault.Quote(kind), "no builder of this kind").
-		WithHint("supported are: go, host").WithCheck(CheckAvailable)
+		WithHint("supported are: go, debian, host").WithCheck(CheckAvailable)
 }
 
 // Where the toolchain lies inside. Over the host's /usr there may be no folder to show it at.

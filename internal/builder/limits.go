@@ -10,4 +10,7 @@ const (
 	maxEvidence       = 16 << 20 // evidence of one checksum database lookup, as it is kept
 	maxEvidenceFiles  = 1000
 	maxPackageList    = 64 << 20
+	maxDebBytes       = 16 << 30 // what one Debian package may unpack to; debug symbols of a browser take 5 GB
+	fetchers          = 4        // files fetched at a time
+	unpackers         = 3        // packages or layers unpacked at a time
 )

@@ -142,7 +142,7 @@ func TestUnavailable(t *testing.T) {
 	}
 	for _, kind := range []string{"image", "\x1b[2J"} {
 		_, err := Prepare(context.Background(), Request{Other: kind}, w.options())
-		if fault.ClassOf(err) != fault.Inconclusive || fault.HintOf(err) != "supported are: go, host" || strings.Contains(err.Error(), "\x1b") {
+		if fault.ClassOf(err) != fault.Inconclusive || fault.HintOf(err) != "supported are: go, debian, host" || strings.Contains(err.Error(), "\x1b") {
 			t.Errorf("%v", err)
 		}
 	}

@@ -2,11 +2,12 @@ package gomod
 
 import "github.com/glassbuild/glassbuild/internal/remote"
 
-// NewRemote makes the only dialer, with the plain-http hosts of the user's own Go configuration.
-func NewRemote(offline bool) (*remote.Client, error) {
-	opts := remote.Options{Offline: offline, Netrc: remote.DefaultNetrc()}
+// NewRemote makes the only dialer, with the plain-http hosts of the user's own Go configuration and those that the caller
+// read from another one.
+func NewRemote(offline bool, plainHTTP ...string) (*remote.Client, error) {
+	opts := remote.Options{Offline: offline, Netrc: remote.DefaultNetrc(), PlainHTTP: plainHTTP}
 	if env, err := LoadEnv(); err == nil {
-		opts.PlainHTTP = env.PlainHTTP()
+		opts.PlainHTTP = append(opts.PlainHTTP, env.PlainHTTP()...)
 	}
 	return remote.New(opts)
 }

@@ -60,3 +60,23 @@ func writeKey(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 }
+
+// Keys of archives are read, and are part of the digest.
+func TestArchiveKeys(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	writeKey(t, filepath.Join(dir, "archive.asc"))
+	text := []byte("format = 1\n[rebuild]\narchive-keys = [\"archive.asc\"]\n")
+	p, err := parse(filepath.Join(dir, "policy.toml"), text, day)
+	if err != nil || len(p.Rebuild.ArchiveKeys) != 1 || len(p.Rebuild.ArchiveKeys[0]) == 0 {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	writeKey(t, filepath.Join(dir, "archive.asc"))
+	again, err := parse(filepath.Join(dir, "policy.toml"), text, day)
+	if err != nil || again.SHA256 == p.SHA256 {
+		t.Errorf("another key, the same digest: %v", err)
+	}
+	if _, err := parse(filepath.Join(dir, "policy.toml"), []byte("format = 1\n[rebuild]\narchive-keys = [\"none.asc\"]\n"), day); err == nil || !strings.Contains(err.Error(), "none.asc") {
+		t.Error(err)
+	}
+}

@@ -54,15 +54,17 @@ type file struct {
 
 // Rebuild holds the demands on rebuild and comparison.
 type Rebuild struct {
-	Runs     int64     `toml:"runs"`
-	Match    string    `toml:"match"` // the weakest match that passes: identical, equivalent or partial
-	Builders []Builder `toml:"builder"`
-	Settings []Setting `toml:"setting"`
-	Dirty    string    `toml:"dirty"` // reason to accept a stamp that says "modified"
-	Cover    []Cover   `toml:"cover"`
-	Copies   []Copied  `toml:"copy"`
-	Allow    []Allowed `toml:"allow"`    // differences that are forgiven where the recipe declares them too
-	Vendored string    `toml:"vendored"` // reason to accept vendored modules that differ from the checksum database, or are unknown to it
+	Runs        int64     `toml:"runs"`
+	Match       string    `toml:"match"` // the weakest match that passes: identical, equivalent or partial
+	Builders    []Builder `toml:"builder"`
+	Settings    []Setting `toml:"setting"`
+	Dirty       string    `toml:"dirty"` // reason to accept a stamp that says "modified"
+	Cover       []Cover   `toml:"cover"`
+	Copies      []Copied  `toml:"copy"`
+	Allow       []Allowed `toml:"allow"`        // differences that are forgiven where the recipe declares them too
+	Archives    []string  `toml:"archive-keys"` // files with OpenPGP keys of package archives that vouch beside the system's own
+	ArchiveKeys [][]byte  `toml:"-"`            // what they hold
+	Vendored    string    `toml:"vendored"`     // reason to accept vendored modules that differ from the checksum database, or are unknown to it
 }
 
 // Builder is a builder layer that the auditor vouches for.
@@ -152,6 +154,9 @@ func parse(name string, data []byte, now time.Time) (*Policy, error) {
 	}
 	if err := p.allowedSigners(doc); err != nil {
 		return nil, err
+	}
+	if p.Rebuild.ArchiveKeys, err = p.readAll(p.Rebuild.Archives); err != nil {
+		return nil, at(doc, "rebuild.archive-keys", err)
 	}
 	if err := p.Source.signers(doc, p.Trust); err != nil {
 		return nil, err

@@ -35,6 +35,10 @@ func Foresee(ctx context.Context, req Request) (Estimate, error) {
 			disk += toolchainBytes
 		}
 	}
+	if d := r.Builder.Debian; d != nil {
+		add("fetch what the lock names of Debian %s and is not in the cache, check it against the archive's signed Release file, and lay it as a root", d.Suite)
+		disk += debianBytes
+	}
 	if r.Builder.Host {
 		add("use this machine's own /usr, read-only; nobody vouches for it")
 	}
@@ -52,6 +56,9 @@ func Foresee(ctx context.Context, req Request) (Estimate, error) {
 
 // toolchainBytes is what an unpacked Go toolchain takes: 1.18 to 1.26 take 240 to 420 MB.
 const toolchainBytes = 400_000_000
+
+// debianBytes is what a root with a C compiler takes, packages included.
+const debianBytes = 450_000_000
 
 func outputNames(r *recipe.Recipe) []string {
 	var names []string

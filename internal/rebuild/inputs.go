@@ -132,8 +132,7 @@ func (o *Outcome) closure(ctx context.Context, req Request, env gomod.Env, src *
 	eco := fetchproxy.Go(src)
 	if req.Lock != nil {
 		if req.Lock.Recipe != req.Recipe.Digest {
-			return fault.Inconclusivef("lock", "was made for another recipe (%.12s), not for this one (%.12s)", req.Lock.Recipe, req.Recipe.Digest).
-				WithHint("whoever changes the recipe must make the lock anew")
+			return otherRecipe(req)
 		}
 		c, err := lockedClosure(req.Lock)
 		if err != nil {

@@ -96,7 +96,11 @@ func (v Variation) env(epoch int64, over ...map[string]string) []string {
 func (o *Outcome) mounts(v Variation) []sandbox.Mount {
 	var list []sandbox.Mount
 	for _, l := range o.Builder.Layers {
-		list = append(list, sandbox.Mount{Kind: sandbox.ReadOnly, Source: l.Dir, Target: l.Target})
+		kind := sandbox.ReadOnly
+		if l.Target == "/" { // places to mount on, accounts and files are made in a whole root; what is written stays in memory
+			kind = sandbox.Overlay
+		}
+		list = append(list, sandbox.Mount{Kind: kind, Source: l.Dir, Target: l.Target})
 	}
 	src := sandbox.Mount{Kind: sandbox.Overlay, Source: o.TreeDir, Target: recipe.SourceDir}
 	if v.Files == "reversed" {

@@ -2,6 +2,7 @@ package rebuild
 
 import (
 	"context"
+	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/builder"
 	"github.com/glassbuild/glassbuild/internal/fault"
@@ -11,7 +12,7 @@ import (
 // MakeLock runs the fetch steps and writes down what they were served and what the builder is made of. It pins; it never
 // vouches: every verification derives the vouchers again.
 func MakeLock(ctx context.Context, req Request) (*recipe.Lock, error) {
-	req.Lock = nil
+	req.Lock, req.resolve = nil, true
 	o := &Outcome{}
 	for _, step := range []func(context.Context, Request) error{o.export, o.prepare, o.fetch} {
 		if err := step(ctx, req); err != nil {
@@ -23,7 +24,11 @@ func MakeLock(ctx context.Context, req Request) (*recipe.Lock, error) {
 		if layer.Digest != "" {
 			l.Builder = append(l.Builder, recipe.Part{Name: layer.Name, Version: layer.Version, Digest: layer.Digest})
 		}
+		for _, p := range layer.Parts {
+			l.Builder = append(l.Builder, recipe.Part{Name: p.Name, Version: p.Version, Digest: p.Digest})
+		}
 	}
+	l.Fetched = append(l.Fetched, o.pinnedFiles...)
 	if c := o.Inputs.Closure; c != nil {
 		for _, e := range c.Entries {
 			l.Fetched = append(l.Fetched, recipe.Fetched{From: c.Ecosystem, Path: "/" + e.Path, SHA256: e.SHA256, Size: e.Size})
@@ -38,13 +43,74 @@ func pinned(l *recipe.Lock, root *builder.Root) error {
 	if l == nil {
 		return nil
 	}
+	have := map[string]builder.Part{}
+	for _, layer := range root.Layers {
+		for _, p := range layer.Parts {
+			have[p.Name] = p
+		}
+	}
+	for _, layer := range root.Layers { // a layer's own name goes before a part's
+		have[layer.Name] = builder.Part{Name: layer.Name, Version: layer.Version, Digest: layer.Digest}
+	}
 	for _, p := range l.Builder {
-		for _, layer := range root.Layers {
-			if layer.Name == p.Name && layer.Digest != p.Digest {
-				return fault.Inconclusivef("lock", "pins %s %s at %s, the builder has %s at %s", fault.Quote(p.Name), fault.Quote(p.Version), p.Digest, fault.Quote(layer.Version), layer.Digest).
-					WithCheck(checkBuilder).WithHint("make the lock anew with glassbuild lock, and look at what changed")
-			}
+		if h, ok := have[p.Name]; ok && h.Digest != p.Digest {
+			return fault.Inconclusivef("lock", "pins %s %s at %s, the builder has %s at %s", fault.Quote(p.Name), fault.Quote(p.Version), p.Digest, fault.Quote(h.Version), h.Digest).
+				WithCheck(checkBuilder).WithHint("make the lock anew with glassbuild lock, and look at what changed")
 		}
 	}
 	return nil
+}
+
+// lockFits refuses a lock that was made for another recipe, where the builder is taken from it.
+func lockFits(req Request) error {
+	if req.Lock == nil || req.Recipe.Builder.Debian == nil || req.Lock.Recipe == req.Recipe.Digest {
+		return nil
+	}
+	return otherRecipe(req)
+}
+
+func otherRecipe(req Request) error {
+	return fault.Inconclusivef("lock", "was made for another recipe (%.12s), not for this one (%.12s)", req.Lock.Recipe, req.Recipe.Digest).
+		WithHint("whoever changes the recipe must make the lock anew")
+}
+
+// fromDebian is what a lock calls the archive that packages come from.
+const fromDebian = "debian"
+
+// debianPins are the files that the lock names; whoever makes a lock has them chosen now.
+func (o *Outcome) debianPins(ctx context.Context, req Request, want builder.Request, opts builder.Options) (*builder.DebianPins, error) {
+	if req.resolve {
+		req.Step("choosing versions of Debian packages")
+		pins, err := builder.ResolveDebian(ctx, want.Debian, want.Platform, opts)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range append([]builder.PinnedFile{pins.Release, pins.Index}, pins.Packages...) {
+			o.pinnedFiles = append(o.pinnedFiles, recipe.Fetched{From: fromDebian, Path: "/" + f.Path, SHA256: f.SHA256, Size: f.Size})
+		}
+		return pins, nil
+	}
+	if req.Lock == nil {
+		return nil, nil
+	}
+	pins := &builder.DebianPins{}
+	for _, f := range req.Lock.Fetched {
+		if f.From != fromDebian {
+			continue
+		}
+		file := builder.PinnedFile{Path: strings.TrimPrefix(f.Path, "/"), SHA256: f.SHA256, Size: f.Size}
+		switch {
+		case strings.HasPrefix(file.Path, "dists/") && strings.HasSuffix(file.Path, "/InRelease"):
+			pins.Release = file
+		case strings.HasPrefix(file.Path, "dists/"):
+			pins.Index = file
+		default:
+			pins.Packages = append(pins.Packages, file)
+		}
+	}
+	if pins.Release.SHA256 == "" || pins.Index.SHA256 == "" || len(pins.Packages) == 0 {
+		return nil, fault.Inconclusivef("lock", "names no Release file, no index or no packages of %s", fault.Quote(want.Debian.Suite)).
+			WithHint("make the lock anew with glassbuild lock")
+	}
+	return pins, nil
 }

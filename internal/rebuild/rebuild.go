@@ -53,6 +53,10 @@ type Request struct {
 	Store   *store.Store
 	Run     *store.Run
 	Remote  *remote.Client
+	// ArchiveKeys are OpenPGP keys that vouch for package archives beside the system's own.
+	ArchiveKeys [][]byte
+	// resolve lets a builder choose versions: only whoever makes a lock does.
+	resolve bool
 	Fresh   bool // take no cached outcome
 	Shell   Shell
 	Step    func(format string, args ...any) // progress; must not be nil
@@ -63,17 +67,18 @@ type Shell func(ctx context.Context, s sandbox.Session, env []string, dir string
 
 // Outcome is what a rebuild gave. After an error it holds what was reached.
 type Outcome struct {
-	Tree      *source.Tree
-	TreeDir   string // where the tree was exported
-	Builder   *builder.Root
-	Inputs    *Inputs
-	Runs      []*Result
-	Disagree  *Disagreement // nil when the runs agree
-	Cached    bool
-	Record    Record
-	LogTail   []string // last lines of the step that failed
-	logs      []string // of the runs, also of those that failed
-	Isolation sandbox.Isolation
+	Tree        *source.Tree
+	TreeDir     string // where the tree was exported
+	Builder     *builder.Root
+	Inputs      *Inputs
+	Runs        []*Result
+	Disagree    *Disagreement // nil when the runs agree
+	Cached      bool
+	Record      Record
+	LogTail     []string         // last lines of the step that failed
+	pinnedFiles []recipe.Fetched // of the builder, where versions were chosen
+	logs        []string         // of the runs, also of those that failed
+	Isolation   sandbox.Isolation
 }
 
 // Agree tells whether there were at least two runs and all gave the same bytes.
@@ -131,7 +136,17 @@ func (o *Outcome) prepare(ctx context.Context, req Request) error {
 	if err != nil {
 		return named(err, checkBuilder)
 	}
-	root, err := builder.Prepare(ctx, builderRequest(req.Recipe.Builder), builder.Options{Store: req.Store, Remote: req.Remote, Offline: req.Remote.Offline(), GoEnv: env})
+	want, err := builderRequest(req.Recipe.Builder), lockFits(req)
+	if err != nil {
+		return named(err, checkBuilder)
+	}
+	opts := builder.Options{Store: req.Store, Remote: req.Remote, Offline: req.Remote.Offline(), GoEnv: env, ArchiveKeys: req.ArchiveKeys}
+	if want.Debian != nil {
+		if want.Debian.Pins, err = o.debianPins(ctx, req, want, opts); err != nil {
+			return named(err, checkBuilder)
+		}
+	}
+	root, err := builder.Prepare(ctx, want, opts)
 	if err != nil {
 		return named(err, checkBuilder)
 	}
@@ -152,8 +167,9 @@ func builderRequest(b recipe.Builder) builder.Request {
 		req.Other = "npm"
 	case b.Image != "":
 		req.Other = "image"
-	case b.Debian != nil:
-		req.Other = "debian"
+	}
+	if d := b.Debian; d != nil {
+		req.Debian = &builder.Debian{Suite: d.Suite, Wanted: d.Packages, Mirror: d.Mirror}
 	}
 	return req
 }

@@ -2,6 +2,8 @@ package recipe
 
 import (
 	"fmt"
+	"net"
+	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -16,7 +18,7 @@ var (
 	exactVersion  = newPattern(`^(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})(-[0-9A-Za-z.-]{1,64})?$`)
 	imageDigest   = newPattern(`@sha256:[0-9a-f]{64}$`)
 	debianName    = newPattern(`^[a-z0-9][a-z0-9+.-]{1,127}(=[0-9A-Za-z.+:~-]{1,127})?$`)
-	debianSuite   = newPattern(`^[a-z][a-z0-9./-]{1,63}$`)
+	debianSuite   = newPattern(`^[a-z][a-z0-9.-]{1,63}$`)
 	templateMarks = []string{"${", "$(", "{{"}
 )
 
@@ -80,7 +82,22 @@ func checkDebian(d *Debian, report reporter) error {
 			return report("builder.debian", "%s is not a package", fault.Quote(p))
 		}
 	}
+	if d.Mirror != "" && !validMirror(d.Mirror) {
+		return report("builder.debian", "%s is not the address of a mirror", fault.Quote(d.Mirror)).
+			WithHint("an https address without user information, query and fragment; http only to this machine")
+	}
 	return nil
+}
+
+// validMirror accepts an https address, or an http one of this machine's own loopback, in its shortest form.
+func validMirror(m string) bool {
+	u, err := url.Parse(m)
+	if err != nil || !fault.Plain(m) || len(m) > MaxPath || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Opaque != "" || u.Host == "" {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	local := u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+	return (u.Scheme == "https" || u.Scheme == "http" && local) && u.String() == m && !strings.Contains(u.Path, "..")
 }
 
 func checkSource(r *Recipe, report reporter) error {

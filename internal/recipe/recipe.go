@@ -6,6 +6,7 @@
 //
 //	[builder]                    # what the steps run in; see package builder
 //	go = "1.26.5"
+//	debian = { suite = "bookworm", packages = ["gcc", "libc6-dev", "make"] }
 //
 //	[source]
 //	attributes = "raw"           # raw | checkout | archive: whether .gitattributes transform the exported files
@@ -80,6 +81,7 @@ type Builder struct {
 type Debian struct {
 	Suite    string   `toml:"suite,required"`
 	Packages []string `toml:"packages"`
+	Mirror   string   `toml:"mirror"` // address of a dated snapshot; "" is what the system's apt sources say
 }
 
 // Attributes says which tree is built: the blobs as they are, or as one of git's commands transforms them.

@@ -94,7 +94,11 @@ func (c *canonical) builder(b Builder) {
 	c.text("builder.", "npm", b.NPM)
 	c.text("builder.", "image", b.Image)
 	if d := b.Debian; d != nil {
-		c.pair("builder.", "debian", "{ suite = "+tomlfile.Quote(d.Suite)+", packages = "+tomlfile.QuoteList(d.Packages)+" }")
+		mirror := ""
+		if d.Mirror != "" {
+			mirror = ", mirror = " + tomlfile.Quote(d.Mirror)
+		}
+		c.pair("builder.", "debian", "{ suite = "+tomlfile.Quote(d.Suite)+", packages = "+tomlfile.QuoteList(d.Packages)+mirror+" }")
 	}
 	if b.Host {
 		c.pair("builder.", "host", "true")
