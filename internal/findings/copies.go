@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 
 	"github.com/glassbuild/glassbuild/internal/artifact"
-	"github.com/glassbuild/glassbuild/internal/builder"
 	"github.com/glassbuild/glassbuild/internal/compare"
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/rebuild"
@@ -93,7 +92,7 @@ func (s *search) indexes(ctx context.Context) ([]*compare.Index, error) {
 	}
 	list := []*compare.Index{x}
 	if c := s.outcome.Inputs.Closure; c != nil {
-		if x, err = compare.IndexInputs(ctx, s.fetched(c), s.opt); err != nil {
+		if x, err = s.indexOnce(ctx, "fetched "+c.Digest(), s.fetched(c)); err != nil {
 			return nil, err
 		}
 		list = append(list, x)
@@ -102,7 +101,7 @@ func (s *search) indexes(ctx context.Context) ([]*compare.Index, error) {
 		if l.Digest == "" {
 			continue
 		}
-		if x, err = s.layerIndex(ctx, l); err != nil {
+		if x, err = s.indexOnce(ctx, "layer "+l.Name+" "+l.Version+"\n"+l.Digest, folder(l.Dir, l.Name, compare.FromBuilder)); err != nil {
 			return nil, err
 		}
 		list = append(list, x)
@@ -110,21 +109,22 @@ func (s *search) indexes(ctx context.Context) ([]*compare.Index, error) {
 	return list, nil
 }
 
-// layerIndex indexes a layer once: thousands of files that never change under their digest.
-func (s *search) layerIndex(ctx context.Context, l builder.Layer) (*compare.Index, error) {
+// indexOnce indexes inputs once: thousands of files that never change under the digest of all, which the key holds. What
+// is indexed as nothing is indexed again.
+func (s *search) indexOnce(ctx context.Context, what string, inputs iter.Seq2[compare.Input, error]) (*compare.Index, error) {
 	tool, err := rebuild.ToolDigest()
 	if err != nil {
 		return nil, err
 	}
-	const kind = "layer-index"
-	key := tool + "\n" + l.Name + " " + l.Version + "\n" + l.Digest
+	const kind = "copy-index"
+	key := tool + "\n" + what
 	if data, ok := s.store.Result(kind, key); ok {
 		x := &compare.Index{}
 		if json.Unmarshal(data, x) == nil && len(x.Places) > 0 {
 			return x, nil
 		}
 	}
-	x, err := compare.IndexInputs(ctx, folder(l.Dir, l.Name, compare.FromBuilder), s.opt)
+	x, err := compare.IndexInputs(ctx, inputs, s.opt)
 	if err != nil {
 		return nil, err
 	}
