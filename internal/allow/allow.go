@@ -40,6 +40,7 @@ const (
 const (
 	PESignature     = "pe-signature"
 	MachOSignature  = "macho-signature"
+	MachOAdHoc      = "macho-ad-hoc" // a signature that nobody made
 	APKSignature    = "apk-signature"
 	JarSignature    = "jar-signature"
 	RPMSignature    = "rpm-signature"
@@ -79,6 +80,10 @@ var list = []Difference{
 	{Name: PNGTime, Forgives: "the one tIME chunk of a PNG; its checksum follows", Maximum: "7 bytes", Grammar: "a date and time that exist"},
 	{Name: PESignature, Signature: true, Forgives: "Authenticode: the certificate table at the end of a PE file, its directory entry, and the checksum",
 		Maximum: "1 MiB", Grammar: "one signature in DER over the digest, and the page hashes where it holds some; padding of zeros"},
+	{Name: MachOAdHoc, Forgives: "the ad-hoc code signature of a Mach-O file, each slice, and the fields that say where it lies",
+		Maximum: "1 MiB a slice", Grammar: "digests that are right, of every page and part; no entitlements that the build does not have; nothing else"},
+	{Name: MachOSignature, Signature: true, Forgives: "the code signature of a Mach-O file, each slice, and the fields that say where it lies", Maximum: "1 MiB a slice",
+		Grammar: "as for macho-ad-hoc, and one CMS signature in DER over the code directory; requirements that parse"},
 	{Name: DebSignature, Signature: true, Forgives: "the members _gpgorigin, _gpgmaint, _gpgarchive and _gpgbuilder behind the last member of a Debian package",
 		Maximum: "1 MiB, packages of 64 MiB", Grammar: "each one OpenPGP signature over the other members"},
 	{Name: ModuleSignature, Signature: true, Forgives: "the signature behind a kernel module, with its trailer", Maximum: "1 MiB, modules of 64 MiB",

@@ -41,7 +41,7 @@ type Grafted struct {
 	Ranges   []Range
 	Taken    int64              // bytes of the shipped file that were taken over
 	Signers  []signature.Result // one for each signature; none is nothing
-	Comments []string           // what a person should know of it
+	Unsigned bool               // nobody signed: it holds digests and no more
 }
 
 // A file is one of two that are compared, and what is asked about it.
@@ -65,6 +65,8 @@ var formats = []format{
 	{allow.NuGetSignature, nugetOnto},
 	{allow.APKSignature, apkOnto},
 	{allow.JarSignature, jarOnto},
+	{allow.MachOSignature, machoOnto},
+	{allow.MachOAdHoc, machoAdHocOnto},
 }
 
 // Onto grafts the signature of the shipped file onto the rebuilt one. It returns nil where the shipped file holds no signature
@@ -85,7 +87,7 @@ func Onto(ctx context.Context, shipped, rebuilt Content, names []string, opt sig
 		for _, r := range g.Ranges {
 			g.Taken += r.Size
 		}
-		if len(g.Signers) == 0 {
+		if len(g.Signers) == 0 && !g.Unsigned {
 			return nil, fault.Failf(f.name, "nobody signed")
 		}
 		return g, nil

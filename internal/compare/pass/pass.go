@@ -196,20 +196,30 @@ func (j *judge) use(pass, layer string, r Range) error {
 
 // layer judges two files that differ.
 func (j *judge) layer(path, kind string, shipped, rebuilt Content, meters [2]*archive.Meter) error {
-	taken := int64(0)
+	var taken, digests int64
 	g, err := graft.Onto(j.ctx, shipped, rebuilt, j.names, j.opt.Keys)
 	if err != nil {
 		return err
 	}
 	if g != nil {
-		taken, rebuilt = g.Taken, g.Content
-		j.signed = append(j.signed, Signed{Pass: g.Name, Layer: path, Bytes: g.Taken, Ranges: g.Ranges, Signers: g.Signers})
+		rebuilt = g.Content
+		if g.Unsigned {
+			digests = g.Taken
+			for _, x := range g.Ranges {
+				if err := j.use(g.Name, path, Range{Offset: x.Offset, Size: x.Size}); err != nil {
+					return err
+				}
+			}
+		} else {
+			taken = g.Taken
+			j.signed = append(j.signed, Signed{Pass: g.Name, Layer: path, Bytes: g.Taken, Ranges: g.Ranges, Signers: g.Signers})
+		}
 		same, err := j.equal(io.NewSectionReader(shipped, 0, shipped.Size()), io.NewSectionReader(rebuilt, 0, rebuilt.Size()))
 		if err != nil {
 			return err
 		}
 		if same {
-			j.layers = append(j.layers, Layer{Path: path, Size: shipped.Size(), Same: shipped.Size() - taken, Signed: taken})
+			j.layers = append(j.layers, Layer{Path: path, Size: shipped.Size(), Same: shipped.Size() - taken - digests, Forgiven: digests, Signed: taken})
 			return nil
 		}
 	}
@@ -234,7 +244,7 @@ func (j *judge) layer(path, kind string, shipped, rebuilt Content, meters [2]*ar
 	if got := w.sum.Same + w.sum.Forgiven + w.sum.Derived + w.sum.Inner; got != shipped.Size() || w.rebuilt != rebuilt.Size() {
 		return differ(path, "%d of %d bytes are accounted for", got, shipped.Size())
 	}
-	w.sum.Same, w.sum.Signed = w.sum.Same-taken, taken
+	w.sum.Same, w.sum.Forgiven, w.sum.Signed = w.sum.Same-taken-digests, w.sum.Forgiven+digests, taken
 	j.layers[at] = w.sum
 	return nil
 }

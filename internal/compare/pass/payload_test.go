@@ -117,6 +117,9 @@ func covers(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, d := range allow.All() {
+		if d.Name == allow.MachOAdHoc { // an embedded signature that nobody made: the tests of graft have it
+			continue
+		}
 		if !d.Signature && !strings.Contains(string(source), `"`+d.Name+": ") {
 			t.Errorf("no payload for %s", d.Name)
 		}
