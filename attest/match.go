@@ -11,6 +11,7 @@ import (
 	"github.com/glassbuild/glassbuild/internal/evidence"
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/oci"
+	"github.com/glassbuild/glassbuild/internal/provenance"
 )
 
 // subject is an artefact that is attested, and the output that it is.
@@ -18,6 +19,7 @@ type subject struct {
 	evidence.Resource
 	output string // path below the output folder
 	member string // where the recipe puts it inside what is shipped
+	stem   string // of the names of its bundles
 }
 
 func (r *run) nameSubjects() error {
@@ -26,7 +28,7 @@ func (r *run) nameSubjects() error {
 		return err
 	}
 	for i, s := range list {
-		r.subjects = append(r.subjects, subject{Resource: s, output: r.outcome.Runs[0].Outputs[i].Path, member: r.recipe.Recipe.Artifacts[i].Member})
+		r.subjects = append(r.subjects, subject{Resource: s, output: r.outcome.Runs[0].Outputs[i].Path, member: r.recipe.Recipe.Artifacts[i].Member, stem: provenance.Stem(s.Name)})
 	}
 	return nil
 }
@@ -71,7 +73,7 @@ func (r *run) matchOne(ctx context.Context, a *artifact.Artifact) error {
 		if a.SHA256 != s.Digest["sha256"] {
 			return r.differs(ctx, a, a.Root, s)
 		}
-		s.Name = a.Name // the name under which it is shipped
+		s.Name, s.stem = a.Name, provenance.Stem(a.Name) // the name under which it is shipped
 		return nil
 	}
 	found := false
@@ -172,6 +174,7 @@ func (r *run) matchImage(ctx context.Context) error {
 		if got != r.imageD.Digest {
 			return fault.Failf(fault.Quote(name+"@"+r.imageD.Digest), "not signed: it is not what the commit gives, which is %s", got)
 		}
+		s.stem = provenance.Stem(path.Base(name))
 		s.Resource = evidence.Resource{Name: name, Digest: map[string]string{"sha256": strings.TrimPrefix(got, "sha256:")}}
 		return nil
 	}

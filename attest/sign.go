@@ -24,10 +24,9 @@ func (r *run) signAll(ctx context.Context) error {
 func (r *run) statements() ([]provenance.Statement, error) {
 	var out []provenance.Statement
 	for _, s := range r.subjects {
-		stem := provenance.Stem(s.Name)
 		add := func(suffix, predicate string, payload []byte, err error) error {
 			if err == nil {
-				out = append(out, provenance.Statement{Stem: stem + suffix, Artefact: s.Resource, Predicate: predicate, Payload: payload})
+				out = append(out, provenance.Statement{Stem: s.stem + suffix, Artefact: s.Resource, Predicate: predicate, Payload: payload})
 			}
 			return err
 		}

@@ -53,6 +53,9 @@ first line of the report then says so.`,
 			if err := placeFor(output); err != nil {
 				return err
 			}
+			if plan && sign.on {
+				return fault.Usagef("--plan", "runs nothing: there is no verdict to sign")
+			}
 			signing, err := sign.open(c.Context(), a)
 			if err != nil {
 				return err

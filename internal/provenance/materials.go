@@ -2,6 +2,7 @@ package provenance
 
 import (
 	"debug/buildinfo"
+	"slices"
 	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/evidence"
@@ -16,17 +17,11 @@ func (b *Build) BillOfMaterials(output string, subject evidence.Resource) (spdx,
 	if err := b.check(); err != nil {
 		return nil, nil, err
 	}
-	var out *sandbox.Output
-	for i, o := range b.Outcome.Runs[0].Outputs {
-		if o.Path == output {
-			out = &b.Outcome.Runs[0].Outputs[i]
-		}
-	}
-	if out == nil {
+	if !slices.ContainsFunc(b.Outcome.Runs[0].Outputs, func(o sandbox.Output) bool { return o.Path == output }) {
 		return nil, nil, fault.Usagef(fault.Quote(output), "is no output of the build")
 	}
 	_, finished := b.span()
-	d := &sbom.Document{Artefact: sbom.Component{Name: subject.Name, Digests: sha256Digest(out.SHA256)}, Created: finished, Tool: b.Tool}
+	d := &sbom.Document{Artefact: sbom.Component{Name: subject.Name, Digests: sha256Digest(subject.Digest["sha256"])}, Created: finished, Tool: b.Tool}
 	info, err := buildinfo.ReadFile(b.Outcome.Runs[0].Path(output))
 	if err == nil {
 		d.Artefact.Version, d.Artefact.PURL = b.goProgram(info)

@@ -51,11 +51,8 @@ type Bundle struct {
 	Attached  []string
 }
 
-// Stem is the beginning of the names of a subject's bundles: its own name where that can be the name of a file.
+// Stem is the beginning of the names of a subject's bundles: its own name, where that can be the name of a file.
 func Stem(name string) string {
-	if i := strings.LastIndexByte(name, '/'); i >= 0 && strings.Contains(name[:i], ".") { // an image: its last element
-		name = name[i+1:]
-	}
 	name = strings.Map(func(c rune) rune {
 		if c == '/' || c == '\\' || c < ' ' || c == 0x7f {
 			return '-'
@@ -85,6 +82,13 @@ type Writer struct {
 // All signs and writes the statements in their order. It stops at the first that cannot be signed, attached or written, and
 // leaves it and all after it unsigned.
 func (w *Writer) All(ctx context.Context, list []Statement) error {
+	stems := map[string]bool{}
+	for _, s := range list {
+		if stems[s.Stem] { // "tool" and "tool.spdx": one of them would be lost
+			return fault.Usagef(fault.Quote(s.Stem+signedSuffix), "would be the bundle of two statements").WithHint("give the artefacts names that do not begin each other")
+		}
+		stems[s.Stem] = true
+	}
 	for i, s := range list {
 		w.Step("signing %s: %s", fault.Quote(s.Artefact.Name), s.Predicate)
 		data, err := w.Signer.Statement(ctx, s.Payload)
