@@ -182,5 +182,27 @@ func (m *image) elfFunctions(f *elf.File) {
 		m.unwindFunctions(m.bytes(s.Addr), s.Addr, s.FileSize)
 	}
 	m.stubs()
+	m.nameStart(f.Entry)
 	m.fillFunctions()
+}
+
+// nameStart names the function at the entry point and, on x86-64, the one whose address it hands to the C library in its
+// first argument: main, which a stripped program has no other name for.
+func (m *image) nameStart(entry uint64) {
+	s := m.in(entry)
+	if s == nil || !s.code || m.arch != archAMD64 {
+		return
+	}
+	m.functions = append(m.functions, function{name: "_start", entry: entry, end: entry})
+	b := m.bytes(entry)
+	b = b[:min(len(b), maxStart)]
+	main := uint64(0)
+	if i := bytes.Index(b, []byte{0x48, 0x8d, 0x3d}); i >= 0 && i+7 <= len(b) { // lea rdi, [rip+…]
+		main = entry + uint64(i) + 7 + uint64(int64(int32(binary.LittleEndian.Uint32(b[i+3:]))))
+	} else if i := bytes.Index(b, []byte{0x48, 0xc7, 0xc7}); i >= 0 && i+7 <= len(b) { // mov rdi, …
+		main = uint64(binary.LittleEndian.Uint32(b[i+3:]))
+	}
+	if s := m.in(main); s != nil && s.code {
+		m.functions = append(m.functions, function{name: "main", entry: main, end: main})
+	}
 }

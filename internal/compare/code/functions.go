@@ -22,7 +22,11 @@ func (m *image) fillFunctions() {
 		if k := len(kept) - 1; k >= 0 {
 			last := &kept[k]
 			if f.entry == last.entry { // another name of the same code, or the same from another table
-				last.end = max(last.end, f.end)
+				if last.open {
+					last.end, last.open = f.end, f.open
+				} else if !f.open {
+					last.end = max(last.end, f.end)
+				}
 				continue
 			}
 			if f.entry < last.end {
@@ -71,6 +75,7 @@ func (m *image) endFunctions() {
 		if f.end != f.entry {
 			continue
 		}
+		f.open = true
 		s := m.in(f.entry)
 		f.end = s.addr + s.size
 		if next > f.entry {

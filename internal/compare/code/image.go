@@ -59,6 +59,7 @@ type function struct {
 	entry uint64
 	end   uint64
 	info  uint32 // of Go programs, offset of its record behind the table
+	open  bool   // nobody says where it ends
 	thumb bool   // of 32-bit Arm: T32 code
 	gap   bool   // made up for code that no table names
 	stub  bool   // jumps to an import, which is compared by itself

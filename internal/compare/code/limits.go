@@ -52,4 +52,6 @@ const maxAlignment = 64 // zeros that may only fill up to the next object
 
 const maxTypeNames = 3 // pieces of type information that are named
 
+const maxStart = 64 // bytes of the code at the entry point of a program
+
 const minBulk = 4 // functions that differ before a compiler is to blame
