@@ -121,9 +121,9 @@ func onePEM(data []byte) (*x509.Certificate, error) {
 	return c, nil
 }
 
-// pae is what a DSSE signature covers (protocol.md, "Pre-Authentication Encoding"). A signature over the bare payload
+// PAE is what a DSSE signature covers (protocol.md, "Pre-Authentication Encoding"). A signature over the bare payload
 // is worth nothing (slsa-verifier GHSA-r2xv-vpr2-42m9).
-func pae(payloadType string, payload []byte) []byte {
+func PAE(payloadType string, payload []byte) []byte {
 	out := make([]byte, 0, len(payload)+len(payloadType)+48)
 	out = append(out, "DSSEv1 "...)
 	out = strconv.AppendInt(out, int64(len(payloadType)), 10)

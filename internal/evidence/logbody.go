@@ -180,7 +180,7 @@ func matchV2(spec strictjson.Value, s *signed) error {
 			return fmt.Errorf("artefact: its digest is %s, the key's is %s", s.message.algorithm, algorithm)
 		}
 	} else {
-		digest = sumOf(hashes[algorithm], pae(s.env.payloadType, s.env.payload))
+		digest = sumOf(hashes[algorithm], PAE(s.env.payloadType, s.env.payload))
 	}
 	data, err := h.Get("data").Object("algorithm", "digest")
 	if err != nil {

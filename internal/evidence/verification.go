@@ -31,7 +31,7 @@ func (v *verification) content() error {
 		case v.envelope.payloadType != PayloadType:
 			return v.fail("unexpected type: payloadType %q, want %q", cut(v.envelope.payloadType), PayloadType)
 		}
-		v.text.bytes = pae(v.envelope.payloadType, v.envelope.payload)
+		v.text.bytes = PAE(v.envelope.payloadType, v.envelope.payload)
 		return nil
 	}
 	if !v.opt.Expect.Message {

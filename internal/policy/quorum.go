@@ -13,7 +13,7 @@ import (
 	"github.com/glassbuild/glassbuild/internal/trust"
 )
 
-// Quorum says whose independent rebuilds must agree (F8 of docs/how-it-works.md). A vote is a principal's own rebuild of
+// Quorum says whose independent rebuilds must agree. A vote is a principal's own rebuild of
 // the same artefact from the same commit, tree, recipe and builder, under a policy that is listed here.
 type Quorum struct {
 	Witness

@@ -1,17 +1,11 @@
 package sign
 
 import (
-	"net/http"
 	"net/url"
 	"os"
 	"time"
 
-	"github.com/go-openapi/runtime"
-	httptransport "github.com/go-openapi/runtime/client"
-	"github.com/go-openapi/strfmt"
-	rekorclient "github.com/sigstore/rekor/pkg/generated/client"
 	"github.com/sigstore/sigstore-go/pkg/root"
-	"github.com/sigstore/sigstore-go/pkg/sign"
 
 	"github.com/glassbuild/glassbuild/internal/evidence/strictjson"
 	"github.com/glassbuild/glassbuild/internal/fault"
@@ -54,7 +48,7 @@ func ParseConfig(name string, data []byte, now time.Time) (*Config, error) {
 
 // authority is where certificates come from.
 func (c *Config) authority() (string, error) {
-	s, err := root.SelectService(c.config.FulcioCertificateAuthorityURLs(), sign.FulcioAPIVersions, c.now)
+	s, err := root.SelectService(c.config.FulcioCertificateAuthorityURLs(), []uint32{1}, c.now)
 	if err != nil {
 		return "", fault.Usagef("signing config", "names no certificate authority that is valid now")
 	}
@@ -75,7 +69,7 @@ func (c *Config) timestamps() ([]string, error) {
 	if len(c.config.TimestampAuthorityURLs()) == 0 {
 		return nil, nil
 	}
-	services, err := root.SelectServices(c.config.TimestampAuthorityURLs(), c.config.TimestampAuthorityURLsConfig(), sign.TimestampAuthorityAPIVersions, c.now)
+	services, err := root.SelectServices(c.config.TimestampAuthorityURLs(), c.config.TimestampAuthorityURLsConfig(), []uint32{1}, c.now)
 	if err != nil {
 		return nil, fault.Usagef("signing config", "timestamp authorities: %w", err)
 	}
@@ -87,7 +81,7 @@ func (c *Config) logs() ([]string, uint32, error) {
 	if len(c.config.RekorLogURLs()) == 0 {
 		return nil, 0, nil
 	}
-	services, err := root.SelectServices(c.config.RekorLogURLs(), c.config.RekorLogURLsConfig(), sign.RekorAPIVersions, c.now)
+	services, err := root.SelectServices(c.config.RekorLogURLs(), c.config.RekorLogURLsConfig(), []uint32{1, 2}, c.now)
 	if err != nil {
 		return nil, 0, fault.Usagef("signing config", "logs: %w", err)
 	}
@@ -112,27 +106,4 @@ func checkURL(raw string) error {
 		return fault.Usagef("signing config", "unsupported URL %s", remote.Redact(raw))
 	}
 	return nil
-}
-
-// logOptions prepares sigstore-go's log client so that all connections go through transport.
-func logOptions(raw string, version uint32, transport http.RoundTripper) (*sign.RekorOptions, error) {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return nil, fault.Usagef("signing config", "unsupported URL %s", remote.Redact(raw))
-	}
-	client := &http.Client{Transport: transport, Timeout: callTimeout * attempts}
-	out := &sign.RekorOptions{BaseURL: raw, Timeout: callTimeout * attempts, Version: version}
-	if version == 2 {
-		out.ClientV2 = &tileLog{u, client}
-		return out, nil
-	}
-	base := u.Path
-	if base == "" {
-		base = rekorclient.DefaultBasePath
-	}
-	rt := httptransport.NewWithClient(u.Host, base, []string{u.Scheme}, client)
-	rt.Consumers["application/json"] = runtime.JSONConsumer()
-	rt.Producers["application/json"] = runtime.JSONProducer()
-	out.Client = rekorclient.New(rt, strfmt.Default).Entries
-	return out, nil
 }

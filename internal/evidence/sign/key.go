@@ -10,14 +10,13 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"math/rand/v2"
 	"os"
 	"time"
 
-	commonpb "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
-	"github.com/sigstore/sigstore-go/pkg/sign"
 	"github.com/sigstore/sigstore/pkg/cryptoutils"
 	"github.com/sigstore/sigstore/pkg/signature"
 	"github.com/sigstore/sigstore/pkg/signature/kms"
@@ -118,9 +117,9 @@ func (k *Key) PublicPEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: k.spki})
 }
 
-// pair is the key as sigstore-go wants it. Over an artefact Ed25519 signs the digest (Ed25519ph), as logs demand; over
+// pair is the key for one kind of content. Over an artefact Ed25519 signs the digest (Ed25519ph), as logs demand; over
 // an envelope the bytes themselves.
-func (k *Key) pair(message bool) (sign.Keypair, error) {
+func (k *Key) pair(message bool) (*pair, error) {
 	var load []signature.LoadOption
 	if message {
 		load = append(load, options.WithED25519ph())
@@ -138,20 +137,14 @@ type pair struct {
 	load    []signature.LoadOption
 }
 
-func (p *pair) GetHashAlgorithm() commonpb.HashAlgorithm { return p.details.GetProtoHashType() }
-func (p *pair) GetSigningAlgorithm() commonpb.PublicKeyDetails {
-	return p.details.GetSignatureAlgorithm()
-}
-func (p *pair) GetPublicKey() crypto.PublicKey   { return p.key.public }
-func (p *pair) GetPublicKeyPem() (string, error) { return string(p.key.PublicPEM()), nil }
-
-// GetHint is how cosign and others name a bare key: base64 of the digest of its SubjectPublicKeyInfo.
-func (p *pair) GetHint() []byte {
+// hint is how cosign and others name a bare key: base64 of the digest of its SubjectPublicKeyInfo.
+func (p *pair) hint() string {
 	sum := sha256.Sum256(p.key.spki)
-	return []byte(base64.StdEncoding.EncodeToString(sum[:]))
+	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-func (p *pair) GetKeyAlgorithm() string {
+// algorithm is Fulcio's name of the kind of key.
+func (p *pair) algorithm() string {
 	switch p.key.public.(type) {
 	case *ecdsa.PublicKey:
 		return "ECDSA"
@@ -161,6 +154,11 @@ func (p *pair) GetKeyAlgorithm() string {
 		return "ED25519"
 	}
 	return ""
+}
+
+func hexSum(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
 }
 
 // SignData returns the signature and the digest that it is over, or data itself for pure Ed25519.

@@ -12,6 +12,10 @@ package sign
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/pem"
 	"errors"
 	"net/http"
 	"strings"
@@ -19,8 +23,8 @@ import (
 
 	"github.com/gowebpki/jcs"
 	bundlepb "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
-	"github.com/sigstore/sigstore-go/pkg/root"
-	"github.com/sigstore/sigstore-go/pkg/sign"
+	commonpb "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
+	"github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/glassbuild/glassbuild/internal/evidence"
@@ -31,10 +35,11 @@ import (
 // Signer signs. It is safe for use by one goroutine at a time.
 type Signer struct {
 	opt     Options
-	trusted root.TrustedMaterial
-	fulcio  *sign.Fulcio
-	stamps  []*sign.TimestampAuthority
-	logs    []sign.Transparency
+	trusted *evidence.TrustedRoots
+	fulcio  *service
+	stamps  []*service
+	logs    []*service
+	version uint32   // of the logs
 	where   []string // hosts, for errors
 }
 
@@ -66,9 +71,9 @@ func New(opt Options) (*Signer, error) {
 		return nil, fault.Usagef("signer", "no way to reach the services of the signing config")
 	}
 	if opt.TrustedRoot != nil {
-		tr, err := root.NewTrustedRootFromJSON(opt.TrustedRoot)
+		tr, err := evidence.ParseTrustedRoots("trusted root", opt.TrustedRoot)
 		if err != nil {
-			return nil, fault.Usagef("trusted root", "malformed: %w", err)
+			return nil, err
 		}
 		s.trusted = tr
 	}
@@ -79,35 +84,33 @@ func New(opt Options) (*Signer, error) {
 }
 
 func (s *Signer) services(c *Config) error {
-	transport := &retrying{base: s.opt.Remote.HTTP().Transport, wait: s.opt.wait}
+	client := &http.Client{Transport: &retrying{base: s.opt.Remote.HTTP().Transport, wait: s.opt.wait}, Timeout: callTimeout * attempts}
+	add := func(url string) *service {
+		s.where = append(s.where, url)
+		return &service{url, client}
+	}
 	if s.opt.Key == nil {
 		url, err := c.authority()
 		if err != nil {
 			return err
 		}
-		s.where = append(s.where, url)
-		s.fulcio = sign.NewFulcio(&sign.FulcioOptions{BaseURL: url, Timeout: callTimeout * attempts, Transport: transport})
+		s.fulcio = add(url)
 	}
 	stamps, err := c.timestamps()
 	if err != nil {
 		return err
 	}
 	for _, url := range stamps {
-		s.where = append(s.where, url)
-		s.stamps = append(s.stamps, sign.NewTimestampAuthority(&sign.TimestampAuthorityOptions{URL: url, Timeout: callTimeout * attempts, Transport: transport}))
+		s.stamps = append(s.stamps, add(url))
 	}
 	logs, version, err := c.logs()
 	if err != nil {
 		return err
 	}
 	for _, url := range logs {
-		s.where = append(s.where, url)
-		options, err := logOptions(url, version, transport)
-		if err != nil {
-			return err
-		}
-		s.logs = append(s.logs, sign.NewRekor(options))
+		s.logs = append(s.logs, add(url))
 	}
+	s.version = version
 	if version == 2 && len(logs) > 0 && len(stamps) == 0 && s.opt.Key == nil {
 		return fault.Usagef("signing config", "a log of version 2 gives no time: it needs a timestamp authority beside it")
 	}
@@ -119,28 +122,16 @@ func (s *Signer) Statement(ctx context.Context, payload []byte) ([]byte, error) 
 	if len(payload) > evidence.MaxPayload {
 		return nil, fault.Usagef("statement", "exceeds %d bytes", evidence.MaxPayload)
 	}
-	return s.sign(ctx, &sign.DSSEData{Data: payload, PayloadType: evidence.PayloadType}, false)
+	return s.sign(ctx, payload, false)
 }
 
 // Message signs an artefact itself and returns the bundle.
 func (s *Signer) Message(ctx context.Context, artefact []byte) ([]byte, error) {
-	return s.sign(ctx, &sign.PlainData{Data: artefact}, true)
+	return s.sign(ctx, artefact, true)
 }
 
-func (s *Signer) sign(ctx context.Context, content sign.Content, message bool) ([]byte, error) {
-	pair, err := s.keypair(message)
-	if err != nil {
-		return nil, err
-	}
-	opts := sign.BundleOptions{Context: ctx, TimestampAuthorities: s.stamps, TransparencyLogs: s.logs}
-	if s.opt.Key == nil {
-		token, err := s.opt.Token(ctx)
-		if err != nil {
-			return nil, err
-		}
-		opts.CertificateProvider, opts.CertificateProviderOptions = s.fulcio, &sign.CertificateProviderOptions{IDToken: token}
-	}
-	b, err := sign.Bundle(content, pair, opts)
+func (s *Signer) sign(ctx context.Context, content []byte, message bool) ([]byte, error) {
+	b, err := s.bundle(ctx, content, message)
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}
@@ -148,19 +139,92 @@ func (s *Signer) sign(ctx context.Context, content sign.Content, message bool) (
 	if err != nil {
 		return nil, err
 	}
-	return data, s.verify(data, b)
+	return data, s.verify(data, content, message)
 }
 
-func (s *Signer) keypair(message bool) (sign.Keypair, error) {
+// bundle signs, and then asks every service for what it has to say of the signature.
+func (s *Signer) bundle(ctx context.Context, content []byte, message bool) (*bundlepb.Bundle, error) {
+	p, err := s.keypair(message)
+	if err != nil {
+		return nil, err
+	}
+	signed := content
+	if !message {
+		signed = evidence.PAE(evidence.PayloadType, content)
+	}
+	sig, digest, err := p.SignData(ctx, signed)
+	if err != nil {
+		return nil, err
+	}
+	b := &bundlepb.Bundle{MediaType: mediaType, VerificationMaterial: &bundlepb.VerificationMaterial{}}
+	if message {
+		b.Content = &bundlepb.Bundle_MessageSignature{MessageSignature: &commonpb.MessageSignature{
+			MessageDigest: &commonpb.HashOutput{Algorithm: p.details.GetProtoHashType(), Digest: digest}, Signature: sig}}
+	} else {
+		b.Content = &bundlepb.Bundle_DsseEnvelope{DsseEnvelope: &dsse.Envelope{PayloadType: evidence.PayloadType, Payload: content, Signatures: []*dsse.Signature{{Sig: sig}}}}
+	}
+	l := &logged{bundle: b, key: p.key.public, der: p.key.spki, pem: p.key.PublicPEM()}
+	if s.opt.Key == nil {
+		token, err := s.opt.Token(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if l.der, err = s.fulcio.certify(ctx, p, token); err != nil {
+			return nil, err
+		}
+		l.pem = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: l.der})
+		b.VerificationMaterial.Content = &bundlepb.VerificationMaterial_Certificate{Certificate: &commonpb.X509Certificate{RawBytes: l.der}}
+	} else {
+		b.VerificationMaterial.Content = &bundlepb.VerificationMaterial_PublicKey{PublicKey: &commonpb.PublicKeyIdentifier{Hint: p.hint()}}
+	}
+	return b, s.witness(ctx, l, sig)
+}
+
+// witness asks timestamp authorities and logs.
+func (s *Signer) witness(ctx context.Context, l *logged, sig []byte) error {
+	m := l.bundle.VerificationMaterial
+	for _, a := range s.stamps {
+		stamp, err := a.stamp(ctx, sig)
+		if err != nil {
+			return err
+		}
+		if m.TimestampVerificationData == nil {
+			m.TimestampVerificationData = &bundlepb.TimestampVerificationData{}
+		}
+		m.TimestampVerificationData.Rfc3161Timestamps = append(m.TimestampVerificationData.Rfc3161Timestamps, &commonpb.RFC3161SignedTimestamp{SignedTimestamp: stamp})
+	}
+	for _, log := range s.logs {
+		ask := log.classic
+		if s.version == 2 {
+			ask = log.tiles
+		}
+		entry, err := ask(ctx, l)
+		if err != nil {
+			return err
+		}
+		m.TlogEntries = append(m.TlogEntries, entry)
+	}
+	return nil
+}
+
+// keypair is the key, or for a keyless signer one that lives as long as this signature takes.
+func (s *Signer) keypair(message bool) (*pair, error) {
 	if s.opt.Key != nil {
 		return s.opt.Key.pair(message)
 	}
-	pair, err := sign.NewEphemeralKeypair(nil)
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, fault.Inconclusivef("signer", "no key could be made: %w", err)
 	}
-	return pair, nil
+	key, err := newKey("signer", private.Public(), private, nil)
+	if err != nil {
+		return nil, err
+	}
+	return key.pair(message)
 }
+
+// mediaType is the version of the bundles that are written.
+const mediaType = "application/vnd.dev.sigstore.bundle.v0.3+json"
 
 // failed says which service was in the way and that nothing was signed.
 func (s *Signer) failed(ctx context.Context, err error) error {
