@@ -51,7 +51,8 @@ bench-source: build ## export, history and signatures beside git and go-git
 	$(BENCH) -tags bench -run TestBenchExport ./internal/source
 	$(BENCH) -run TestBenchHistory ./verify
 
-bench-check: init ## verifying signatures and bundles
+bench-check: init ## verifying signatures and bundles, as a process and in bulk
+	$(BENCH) -run TestBenchCheck ./verify
 	$(GO) test -run xxx -bench . -benchtime 300x ./internal/signature ./internal/evidence/...
 
 bench-diff: init ## opening and comparing artefacts
