@@ -14,7 +14,7 @@ import (
 // demandsEvidence reads what the policy's demands on signed evidence rest on, before anything of the vendor's is touched.
 func (r *run) demandsEvidence(ctx context.Context) error {
 	if r.policy.Provenance == nil && r.policy.Quorum == nil {
-		if len(r.req.Evidence) > 0 || r.req.TrustedRoot != "" {
+		if len(r.req.Evidence) > 0 || r.req.TrustedRoot != "" && !r.policy.Trust.NeedsRoots() {
 			return fault.Usagef("--evidence", "the policy demands nothing of signed evidence").WithHint("[provenance] and [quorum] in a policy say what is demanded")
 		}
 		return nil

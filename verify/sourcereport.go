@@ -20,9 +20,11 @@ type SourceRequest struct {
 	PolicyFile  string // "" judges nothing
 	Since       string // full id of an earlier commit: look at every one after it. A policy that names one wins
 	History     string // file that says where tags were seen earlier; new ones are added. "" is none
+	TrustedRoot string // file; "" is the one that the policy names, or the one that UpdateTrust stored
 	Offline     bool
 	ToolVersion string
 	CacheDir    string // "" is the user's cache folder
+	DataDir     string // "" is the user's data folder
 	Progress    func(format string, args ...any)
 }
 
@@ -34,13 +36,16 @@ func Source(ctx context.Context, req SourceRequest) (*SourceReport, error) {
 		return nil, fault.Usagef("source", "no commit named").WithHint("glassbuild source COMMIT takes the full id of a commit")
 	}
 	r, err := begin(ctx, Request{Repository: req.Repository, Commit: req.Commit, PolicyFile: req.PolicyFile, History: req.History, Offline: req.Offline,
-		ToolVersion: req.ToolVersion, CacheDir: req.CacheDir, Progress: req.Progress})
+		TrustedRoot: req.TrustedRoot, DataDir: req.DataDir, ToolVersion: req.ToolVersion, CacheDir: req.CacheDir, Progress: req.Progress})
 	if err != nil {
 		return nil, err
 	}
 	defer r.close()
 	if s := r.policy.Source.Since; s != "" && req.Since != "" && s != req.Since {
 		return nil, fault.Usagef("--since", "the policy names another commit: %s", s).WithHint("leave the flag out: it cannot take away from what the policy demands")
+	}
+	if req.TrustedRoot != "" && !r.policy.Trust.NeedsRoots() {
+		return nil, fault.Usagef("--trusted-root", "no principal of the policy is certified by it")
 	}
 	r.since, r.lastTouched = req.Since, true
 	rep := &SourceReport{Format: 1, Tool: r.facts.Tool}

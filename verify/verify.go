@@ -19,6 +19,7 @@ import (
 
 	"github.com/glassbuild/glassbuild/internal/artifact"
 	"github.com/glassbuild/glassbuild/internal/builder"
+	"github.com/glassbuild/glassbuild/internal/evidence"
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/gomod"
 	"github.com/glassbuild/glassbuild/internal/policy"
@@ -26,6 +27,7 @@ import (
 	"github.com/glassbuild/glassbuild/internal/recipe"
 	"github.com/glassbuild/glassbuild/internal/remote"
 	"github.com/glassbuild/glassbuild/internal/sandbox"
+	"github.com/glassbuild/glassbuild/internal/signature"
 	"github.com/glassbuild/glassbuild/internal/source"
 	"github.com/glassbuild/glassbuild/internal/store"
 	"github.com/glassbuild/glassbuild/internal/verdict"
@@ -144,6 +146,8 @@ type run struct {
 
 	lastTouched bool // the history of single files is wanted
 	math        *mathMemory
+	roots       *evidence.TrustedRoots // for identities that the policy names no authority for; nil without such
+	authorities []signature.Authority  // of those roots
 }
 
 // begin reads what the auditor gave, before anything of the vendor's is touched and before any connection.
@@ -161,6 +165,9 @@ func begin(ctx context.Context, req Request) (*run, error) {
 		}
 		p.Name = filepath.Base(req.PolicyFile)
 		r.policy = p
+	}
+	if err := r.trustedRoots(); err != nil {
+		return nil, err
 	}
 	if req.Keep != "" {
 		if err := emptyFolder(req.Keep); err != nil {

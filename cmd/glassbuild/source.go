@@ -47,6 +47,7 @@ source: 0 says that all of that holds, 1 that something does not, 3 that it coul
 	c.Flags().StringVar(&req.PolicyFile, "policy", "", "judge the facts by what this policy demands of the source")
 	c.Flags().StringVar(&req.Since, "since", "", "full id of an earlier commit: look at every one after it (default: what the policy says)")
 	c.Flags().StringVar(&req.History, "history", "", "file that says where tags were seen earlier; new ones are added to it")
+	c.Flags().StringVar(&req.TrustedRoot, "trusted-root", "", "trusted root for certified identities (default: what the policy names, or trust update stored)")
 	c.Flags().BoolVar(&req.Offline, "offline", false, "open no connection; use what was fetched before")
 	c.Flags().StringVar(&format, "format", "text", "text or json")
 	c.Flags().StringVarP(&output, "output", "o", "", "write the report to this file instead of stdout")

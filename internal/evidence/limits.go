@@ -66,4 +66,7 @@ var (
 	statementLimits = strictjson.Limits{Bytes: MaxPayload, Depth: 64, Elements: 1 << 19, Values: 1 << 21}
 	bodyLimits      = strictjson.Limits{Bytes: MaxBody, Depth: 12, Elements: 64, Values: 256}
 	rootLimits      = strictjson.Limits{Bytes: MaxTrustedRoots, Depth: 24, Elements: 4096, Values: 1 << 16}
+
+	maxWitnesses     = 16       // log entries and timestamps that one detached signature keeps
+	maxDetachedEntry = 64 << 10 // one of them
 )

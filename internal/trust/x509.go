@@ -100,6 +100,11 @@ func (t *Trust) Identity(subjects []string, issuer string) []Authorities {
 	return out
 }
 
+// NeedsRoots tells whether a principal is certified by authorities that the policy does not name: the caller's trusted roots.
+func (t *Trust) NeedsRoots() bool {
+	return t != nil && slices.ContainsFunc(t.principals, func(m *member) bool { return !m.identity.IsZero() && m.roots == nil })
+}
+
 // AllAuthorities returns the distinct authorities that principals name, for telling an unknown signer under a known
 // authority from one that nobody vouches for.
 func (t *Trust) AllAuthorities() []Authorities {
