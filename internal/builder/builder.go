@@ -22,6 +22,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io/fs"
+	"maps"
 	"runtime"
 	"strings"
 
@@ -41,6 +42,7 @@ type Request struct {
 	Without  []string // files of the toolchain that are left out: patterns of path.Match below its root, such as "bin/gofmt"
 	Host     bool     // this machine's own /usr
 	Debian   *Debian  // packages of a suite
+	Image    string   // an image by digest, as package oci reads references
 	Platform string   // "linux/amd64"; that of this program by default
 	Other    string   // a builder of another kind that the recipe names, such as "image": refused by name
 }
@@ -124,6 +126,15 @@ func Prepare(ctx context.Context, req Request, opts Options) (*Root, error) {
 		root.Layers = append(root.Layers, *layer)
 		kinds = append(kinds, "debian")
 	}
+	if req.Image != "" {
+		layer, env, err := imageLayer(ctx, req.Image, req.Platform, opts)
+		if err != nil {
+			return nil, err
+		}
+		root.Layers = append(root.Layers, *layer)
+		maps.Copy(root.Env, env)
+		kinds = append(kinds, "image")
+	}
 	if req.Go != "" {
 		layer, err := goToolchain(ctx, req, opts)
 		if err != nil {
@@ -131,8 +142,8 @@ func Prepare(ctx context.Context, req Request, opts Options) (*Root, error) {
 		}
 		if req.Host {
 			layer.Target = goTargetBesideHost
-		} else if req.Debian != nil {
-			// what its go command needs is checked by the build: packages may hold it, or not
+		} else if req.Debian != nil || req.Image != "" {
+			// whether the base holds the C library that an old go command needs is seen when it starts
 		} else if err := checkLoader(layer); err != nil {
 			return nil, err
 		}
@@ -141,7 +152,7 @@ func Prepare(ctx context.Context, req Request, opts Options) (*Root, error) {
 		kinds = append(kinds, "go")
 	}
 	if len(kinds) == 0 {
-		return nil, fault.Usagef("builder", "none named").WithHint("supported are: go, debian, host")
+		return nil, fault.Usagef("builder", "none named").WithHint("supported are: go, debian, image, host")
 	}
 	root.Kind = strings.Join(kinds, "+")
 	root.seal()
@@ -152,7 +163,7 @@ var ownPlatform = runtime.GOOS + "/" + runtime.GOARCH
 
 func unsupported(kind string) error {
 	return fault.Inconclusivef("builder "+fault.Quote(kind), "no builder of this kind").
-		WithHint("supported are: go, debian, host").WithCheck(CheckAvailable)
+		WithHint("supported are: go, debian, image, host").WithCheck(CheckAvailable)
 }
 
 // Where the toolchain lies inside. Over the host's /usr there may be no folder to show it at.

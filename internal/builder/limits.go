@@ -11,6 +11,8 @@ const (
 	maxEvidenceFiles  = 1000
 	maxPackageList    = 64 << 20
 	maxDebBytes       = 16 << 30 // what one Debian package may unpack to; debug symbols of a browser take 5 GB
+	maxImageLayer     = 32 << 30 // one layer as it is fetched
+	maxImageBytes     = 64 << 30 // what one layer may expand to
 	fetchers          = 4        // files fetched at a time
 	unpackers         = 3        // packages or layers unpacked at a time
 )

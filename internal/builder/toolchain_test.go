@@ -140,9 +140,9 @@ func TestUnavailable(t *testing.T) {
 			t.Errorf("%q: %v", version, err)
 		}
 	}
-	for _, kind := range []string{"image", "\x1b[2J"} {
+	for _, kind := range []string{"node", "\x1b[2J"} {
 		_, err := Prepare(context.Background(), Request{Other: kind}, w.options())
-		if fault.ClassOf(err) != fault.Inconclusive || fault.HintOf(err) != "supported are: go, debian, host" || strings.Contains(err.Error(), "\x1b") {
+		if fault.ClassOf(err) != fault.Inconclusive || fault.HintOf(err) != "supported are: go, debian, image, host" || strings.Contains(err.Error(), "\x1b") {
 			t.Errorf("%v", err)
 		}
 	}

@@ -39,6 +39,9 @@ func Foresee(ctx context.Context, req Request) (Estimate, error) {
 		add("fetch what the lock names of Debian %s and is not in the cache, check it against the archive's signed Release file, and lay it as a root", d.Suite)
 		disk += debianBytes
 	}
+	if r.Builder.Image != "" {
+		add("fetch the layers of the image %s that are not in the cache, check their digests, and lay them as a root", r.Builder.Image)
+	}
 	if r.Builder.Host {
 		add("use this machine's own /usr, read-only; nobody vouches for it")
 	}

@@ -159,14 +159,12 @@ func (o *Outcome) prepare(ctx context.Context, req Request) error {
 
 // builderRequest translates what the recipe says.
 func builderRequest(b recipe.Builder) builder.Request {
-	req := builder.Request{Go: b.Go, Without: b.Without, Host: b.Host}
+	req := builder.Request{Image: b.Image, Go: b.Go, Without: b.Without, Host: b.Host}
 	switch {
 	case b.Node != "":
 		req.Other = "node"
 	case b.NPM != "":
 		req.Other = "npm"
-	case b.Image != "":
-		req.Other = "image"
 	}
 	if d := b.Debian; d != nil {
 		req.Debian = &builder.Debian{Suite: d.Suite, Wanted: d.Packages, Mirror: d.Mirror}
@@ -197,12 +195,24 @@ func holdsShell(root *builder.Root) bool {
 			if !ok {
 				continue
 			}
-			if _, err := os.Lstat(filepath.Join(l.Dir, rel)); err == nil {
+			if mayHold(l.Dir, rel) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// mayHold looks for a name below a folder. A link on the way that leads out of it, which is where an absolute one seems to
+// lead, is not followed on this machine: then the name may be there.
+func mayHold(dir, name string) bool {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return false
+	}
+	defer root.Close()
+	_, err = root.Lstat(strings.TrimPrefix(name, "/"))
+	return err == nil || !errors.Is(err, fs.ErrNotExist)
 }
 
 // build runs the steps in independent sandboxes, side by side where there are processors for it. A run that fails does not

@@ -1,0 +1,338 @@
+package builder
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/oci"
+	"github.com/glassbuild/glassbuild/internal/remote"
+)
+
+// fakeImage is an image layout that a test makes, bad ones included.
+type fakeImage struct {
+	t     *testing.T
+	dir   string
+	blobs map[string][]byte
+}
+
+type descriptor map[string]any
+
+func newFakeImage(t *testing.T) *fakeImage {
+	t.Helper()
+	f := &fakeImage{t: t, dir: t.TempDir(), blobs: map[string][]byte{}}
+	f.write("oci-layout", []byte(`{"imageLayoutVersion":"1.0.0"}`))
+	f.write("index.json", []byte(`{"schemaVersion":2,"manifests":[]}`))
+	return f
+}
+
+func (f *fakeImage) write(name string, data []byte) {
+	f.t.Helper()
+	to := filepath.Join(f.dir, name)
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		f.t.Fatal(err)
+	}
+	if err := os.WriteFile(to, data, 0o644); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// blob stores content and describes it.
+func (f *fakeImage) blob(mediaType string, data []byte) descriptor {
+	f.write("blobs/sha256/"+sha(data), data)
+	f.blobs["sha256:"+sha(data)] = data
+	return descriptor{"mediaType": mediaType, "digest": "sha256:" + sha(data), "size": len(data)}
+}
+
+func (f *fakeImage) json(mediaType string, v any) descriptor {
+	data, err := json.Marshal(v)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return f.blob(mediaType, data)
+}
+
+const gzipLayer = "application/vnd.oci.image.layer.v1.tar+gzip"
+
+// image stores layers, gzipped, under a configuration; change can spoil both before they are stored.
+func (f *fakeImage) image(change func(config, manifest map[string]any), layers ...[]byte) descriptor {
+	var ids []string
+	list := []descriptor{}
+	for _, l := range layers {
+		ids = append(ids, "sha256:"+sha(l))
+		list = append(list, f.blob(gzipLayer, gzipped(f.t, l)))
+	}
+	config := map[string]any{"os": "linux", "architecture": "amd64", "rootfs": map[string]any{"type": "layers", "diff_ids": ids},
+		"config": map[string]any{"Env": []string{"PATH=/opt/bin:/bin", "HOME=/root", "LANGUAGE=x"}}}
+	manifest := map[string]any{"schemaVersion": 2, "mediaType": oci.TypeManifest, "layers": list}
+	if change != nil {
+		change(config, manifest)
+	}
+	if manifest["config"] == nil {
+		manifest["config"] = f.json("application/vnd.oci.image.config.v1+json", config)
+	}
+	return f.json(oci.TypeManifest, manifest)
+}
+
+func (f *fakeImage) index(entries ...descriptor) descriptor {
+	return f.json(oci.TypeIndex, map[string]any{"schemaVersion": 2, "mediaType": oci.TypeIndex, "manifests": entries})
+}
+
+func forPlatform(d descriptor, arch string) descriptor {
+	d["platform"] = map[string]any{"os": "linux", "architecture": arch}
+	return d
+}
+
+func (f *fakeImage) ref(d descriptor) string { return "oci:" + f.dir + "@" + d["digest"].(string) }
+
+func prepareImage(t *testing.T, ref string, o Options) (*Root, error) {
+	t.Helper()
+	if o.Store == nil {
+		o.Store = newStore(t)
+	}
+	return Prepare(context.Background(), Request{Image: ref, Platform: "linux/amd64"}, o)
+}
+
+func link(name, target string) tar.Header {
+	return tar.Header{Name: name, Typeflag: tar.TypeSymlink, Linkname: target}
+}
+
+func TestImageRoot(t *testing.T) {
+	t.Parallel()
+	f := newFakeImage(t)
+	base := tarred(t, []tar.Header{dir("bin/"), exe("bin/sh"), {Name: "etc/a"}, {Name: "etc/b"}, {Name: "gone/x"}, {Name: "kept/y"}, link("lib", "usr/lib"), dir("usr/lib/")},
+		map[string]string{"bin/sh": "shell", "etc/a": "1", "etc/b": "1"})
+	upper := tarred(t, []tar.Header{{Name: "etc/a"}, {Name: "etc/.wh.b"}, dir("gone/"), {Name: "gone/.wh..wh..opq"}, {Name: "gone/new"}, {Name: ".wh..wh.plnk"},
+		{Name: "bin/su", Mode: 0o4755, PAXRecords: map[string]string{"SCHILY.xattr.security.capability": "\x01"}}, {Name: "bin/ln", Typeflag: tar.TypeLink, Linkname: "bin/su"}, {Name: "lib/z"}},
+		map[string]string{"etc/a": "2"})
+	img := f.image(nil, base, upper)
+	index := f.index(forPlatform(f.image(func(c, _ map[string]any) { c["architecture"] = "arm64" }, base), "arm64"), forPlatform(img, "amd64"))
+	root, err := prepareImage(t, f.ref(img), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := root.Layers[0]
+	if l.Digest != img["digest"] || root.Digest == "" || root.Vouched || l.Target != "/" || root.Env["PATH"] != "/opt/bin:/bin" || root.Env["HOME"] != "" || root.Env["LANGUAGE"] != "x" {
+		t.Errorf("%+v, env %v", root, root.Env)
+	}
+	for name, want := range map[string]string{"etc/a": "2", "bin/sh": "shell", "gone/new": "", "kept/y": "", "usr/lib/z": ""} {
+		if data, err := os.ReadFile(filepath.Join(l.Dir, name)); err != nil || string(data) != want {
+			t.Errorf("%s: %q, %v", name, data, err)
+		}
+	}
+	for _, name := range []string{"etc/b", "etc/.wh.b", "gone/x", "gone/.wh..wh..opq", ".wh..wh.plnk"} {
+		if _, err := os.Lstat(filepath.Join(l.Dir, name)); err == nil {
+			t.Errorf("%s is there", name)
+		}
+	}
+	if st, err := os.Lstat(filepath.Join(l.Dir, "bin/su")); err != nil || st.Mode() != 0o755 {
+		t.Errorf("%v, %v", st.Mode(), err)
+	}
+	manifest, err := os.ReadFile(filepath.Join(filepath.Dir(l.Dir), rootManifest))
+	if err != nil || !strings.Contains(string(manifest), `"security.capability"=01`) || !strings.Contains(string(manifest), "f 4755") {
+		t.Errorf("%s, %v", manifest, err)
+	}
+	// the index names the same root, but is another pin
+	o := Options{Store: newStore(t)}
+	other, err := prepareImage(t, f.ref(index), o)
+	if err != nil || other.Layers[0].Digest != index["digest"] {
+		t.Fatalf("%+v, %v", other, err)
+	}
+	// a second use reads nothing of the layout
+	if err := os.RemoveAll(filepath.Join(f.dir, "blobs")); err != nil {
+		t.Fatal(err)
+	}
+	again, err := prepareImage(t, f.ref(index), o)
+	if err != nil || again.Digest != other.Digest {
+		t.Errorf("%v", err)
+	}
+	// and what was changed meanwhile is laid anew from the store
+	sh := filepath.Join(again.Layers[0].Dir, "bin/sh")
+	if err := os.WriteFile(sh, []byte("evil!"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := prepareImage(t, f.ref(index), o); err != nil {
+		t.Fatal(err)
+	}
+	if data, _ := os.ReadFile(sh); string(data) != "shell" {
+		t.Errorf("%q", data)
+	}
+}
+
+func TestImageFromRegistry(t *testing.T) {
+	t.Parallel()
+	f := newFakeImage(t)
+	img := f.image(nil, tarred(t, []tar.Header{exe("bin/sh")}, nil))
+	swapped := ""
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		digest := path.Base(r.URL.Path)
+		data, ok := f.blobs[digest]
+		switch {
+		case r.URL.Path == "/v2/":
+		case !ok:
+			http.NotFound(w, r)
+		case digest == swapped:
+			w.Write(bytes.Repeat([]byte("x"), len(data)))
+		default:
+			if strings.Contains(r.URL.Path, "/manifests/") {
+				w.Header().Set("Content-Type", oci.TypeManifest)
+			}
+			w.Write(data)
+		}
+	}))
+	t.Cleanup(srv.Close)
+	client, err := remote.New(remote.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref := strings.TrimPrefix(srv.URL, "http://") + "/team/builder@" + img["digest"].(string)
+	if root, err := prepareImage(t, ref, Options{Remote: client}); err != nil || root.Layers[0].Digest != img["digest"] {
+		t.Fatalf("%v", err)
+	}
+	for digest := range f.blobs {
+		swapped = digest
+		if _, err := prepareImage(t, ref, Options{Remote: client}); err == nil || fault.ClassOf(err) != fault.Failed {
+			t.Errorf("another %s: %v", digest, err)
+		}
+	}
+	if _, err := prepareImage(t, ref, Options{Remote: client, Offline: true}); fault.ClassOf(err) != fault.Inconclusive || !strings.Contains(err.Error(), "offline") {
+		t.Error(err)
+	}
+	if _, err := prepareImage(t, strings.TrimPrefix(srv.URL, "http://")+"/team/builder@sha256:"+strings.Repeat("0", 64), Options{Remote: client}); fault.ClassOf(err) != fault.Inconclusive || fault.CheckOf(err) != CheckAvailable {
+		t.Error(err)
+	}
+}
+
+func TestHostileImages(t *testing.T) {
+	t.Parallel()
+	outside := t.TempDir()
+	fine := tarred(t, []tar.Header{exe("bin/sh")}, nil)
+	one := func(h ...tar.Header) []byte { return tarred(t, h, nil) }
+	for _, c := range []struct {
+		name  string
+		make  func(f *fakeImage) descriptor
+		want  string
+		class fault.Class
+	}{
+		{"path that climbs", func(f *fakeImage) descriptor { return f.image(nil, one(tar.Header{Name: "../../x"})) }, "unsafe path", fault.Failed},
+		{"through a link of its own layer", func(f *fakeImage) descriptor { return f.image(nil, one(link("l", outside), tar.Header{Name: "l/x"})) }, "path through symlink", fault.Failed},
+		{"through a link of a lower layer", func(f *fakeImage) descriptor {
+			return f.image(nil, one(link("l", "../.."+outside)), one(tar.Header{Name: "l/x"}))
+		}, "link escapes", fault.Failed},
+		{"whiteout through a link", func(f *fakeImage) descriptor {
+			return f.image(nil, one(link("l", "../.."+outside)), one(tar.Header{Name: "l/.wh.x"}))
+		}, "link escapes", fault.Failed},
+		{"whiteout of what is above", func(f *fakeImage) descriptor { return f.image(nil, one(tar.Header{Name: "a/.wh..."})) }, "unsafe path", fault.Failed},
+		{"hard link outside", func(f *fakeImage) descriptor {
+			return f.image(nil, one(tar.Header{Name: "x", Typeflag: tar.TypeLink, Linkname: "/etc/passwd"}))
+		}, "link escapes", fault.Failed},
+		{"device", func(f *fakeImage) descriptor {
+			return f.image(nil, one(tar.Header{Name: "dev/sda", Typeflag: tar.TypeBlock}))
+		}, "unsupported type", fault.Failed},
+		{"name twice", func(f *fakeImage) descriptor { return f.image(nil, one(exe("bin/sh"), exe("./bin/sh"))) }, "duplicate entry", fault.Failed},
+		{"wrong diff-id", func(f *fakeImage) descriptor {
+			return f.image(func(c, _ map[string]any) {
+				c["rootfs"] = map[string]any{"type": "layers", "diff_ids": []string{"sha256:" + strings.Repeat("0", 64)}}
+			}, fine)
+		}, "wrong diff-id", fault.Failed},
+		{"diff-ids missing", func(f *fakeImage) descriptor {
+			return f.image(func(c, _ map[string]any) { c["rootfs"] = map[string]any{"type": "layers", "diff_ids": []string{}} }, fine)
+		}, "wrong diff-id", fault.Failed},
+		{"foreign layer", func(f *fakeImage) descriptor {
+			return f.image(func(_, m map[string]any) {
+				m["layers"].([]descriptor)[0]["urls"] = []string{"https://elsewhere.example/layer"}
+			}, fine)
+		}, "external layer", fault.Failed},
+		{"foreign layer by its type", func(f *fakeImage) descriptor {
+			return f.image(func(_, m map[string]any) {
+				m["layers"].([]descriptor)[0]["mediaType"] = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
+			}, fine)
+		}, "external layer", fault.Failed},
+		{"unknown layer", func(f *fakeImage) descriptor {
+			return f.image(func(_, m map[string]any) { m["layers"].([]descriptor)[0]["mediaType"] = "application/x" }, fine)
+		}, "unknown kind", fault.Inconclusive},
+		{"other platform", func(f *fakeImage) descriptor {
+			return f.image(func(c, _ map[string]any) { c["architecture"] = "s390x" }, fine)
+		}, "choose platform", fault.Usage},
+		{"platform absent", func(f *fakeImage) descriptor { return f.index(forPlatform(f.image(nil, fine), "arm64")) }, "choose platform", fault.Usage},
+		{"platform twice", func(f *fakeImage) descriptor {
+			return f.index(forPlatform(f.image(nil, fine), "amd64"), forPlatform(f.image(nil, fine, fine), "amd64"))
+		}, "choose platform", fault.Usage},
+		{"configuration with two readings", func(f *fakeImage) descriptor {
+			return f.image(func(_, m map[string]any) {
+				m["config"] = f.blob("application/vnd.oci.image.config.v1+json", []byte(`{"os":"linux","os":"plan9","architecture":"amd64","rootfs":{"type":"layers","diff_ids":[]}}`))
+			})
+		}, "malformed configuration", fault.Failed},
+		{"bytes of a blob", func(f *fakeImage) descriptor {
+			d := f.image(nil, fine)
+			for digest, data := range f.blobs {
+				if bytes.HasPrefix(data, []byte{0x1f, 0x8b}) {
+					f.write("blobs/sha256/"+strings.TrimPrefix(digest, "sha256:"), bytes.Repeat([]byte("x"), len(data)))
+				}
+			}
+			return d
+		}, "digest mismatch", fault.Failed},
+		{"trailing data", func(f *fakeImage) descriptor { return f.image(nil, append(bytes.Clone(fine), "more"...)) }, "trailing data", fault.Failed},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFakeImage(t)
+			_, err := prepareImage(t, f.ref(c.make(f)), Options{})
+			if err == nil || !strings.Contains(err.Error(), c.want) || fault.ClassOf(err) != c.class || fault.CheckOf(err) != CheckAvailable {
+				t.Errorf("%v (%v, check %q)", err, fault.ClassOf(err), fault.CheckOf(err))
+			}
+		})
+	}
+	if names, _ := os.ReadDir(outside); len(names) > 0 {
+		t.Error("written outside")
+	}
+	for _, ref := range []string{"registry.example/x:latest", "oci:/nowhere"} {
+		if _, err := prepareImage(t, ref, Options{}); fault.ClassOf(err) != fault.Usage {
+			t.Errorf("%s: %v", ref, err)
+		}
+	}
+}
+
+// Two gigabytes from two megabytes end early, and leave nothing behind.
+func TestImageBomb(t *testing.T) {
+	t.Parallel()
+	f := newFakeImage(t)
+	var b bytes.Buffer
+	z, _ := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	w := tar.NewWriter(z)
+	const size = 2 << 30
+	if err := w.WriteHeader(&tar.Header{Name: "zero", Size: size, Mode: 0o644}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.CopyN(w, zeros{}, size/8); err != nil { // an eighth is far beyond the limit
+		t.Fatal(err)
+	}
+	z.Close()
+	d := f.image(func(c, m map[string]any) {
+		c["rootfs"] = map[string]any{"type": "layers", "diff_ids": []string{"sha256:" + strings.Repeat("0", 64)}}
+		m["layers"] = []descriptor{f.blob(gzipLayer, b.Bytes())}
+	})
+	o := Options{Store: newStore(t)}
+	if _, err := prepareImage(t, f.ref(d), o); err == nil || !strings.Contains(err.Error(), "expansion exceeds") || fault.ClassOf(err) != fault.Failed {
+		t.Errorf("%v", err)
+	}
+	if left, _ := os.ReadDir(filepath.Join(o.Store.Dir(), "tmp")); len(left) > 0 {
+		t.Errorf("%d things are left", len(left))
+	}
+}
+
+type zeros struct{}
+
+// Read implements io.Reader.
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
