@@ -46,21 +46,24 @@ func explainable() []string {
 	return ids
 }
 
-// explain returns what the pages say of an id; "" when none does.
+// explain returns what the pages say of an id, which may be a cause and a difference that can be declared; "" when none
+// says anything.
 func explain(id string) string {
+	var texts []string
 	for _, name := range explained {
 		page, err := fs.ReadFile(docs.Pages, name)
 		if err != nil {
 			continue
 		}
-		if text := section(string(page), id); text != "" {
-			return text
+		text := section(string(page), id)
+		if text == "" {
+			text = tableRow(string(page), id)
 		}
-		if text := tableRow(string(page), id); text != "" {
-			return text
+		if text != "" {
+			texts = append(texts, text)
 		}
 	}
-	return ""
+	return strings.Join(texts, "\n")
 }
 
 // section returns the part of a page below the heading that is the id, with it.
