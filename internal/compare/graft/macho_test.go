@@ -143,7 +143,7 @@ func TestMachO(t *testing.T) {
 			} else if !out.Equivalent || len(out.Forgiven) != 1 || out.Layers[0].Forgiven == 0 {
 				t.Fatalf("%v %q %+v", out.Equivalent, out.Reason, out.Forgiven)
 			}
-			everyByte(t, c.shipped, c.rebuilt, s.keys, 0, len(c.shipped), 41, nil, c.allow)
+			everyByte(t, c.shipped, c.rebuilt, s.keys, 0, len(c.shipped), 173, nil, c.allow)
 			other := allow.MachOAdHoc
 			if c.allow == other {
 				other = allow.MachOSignature

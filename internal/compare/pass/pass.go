@@ -113,7 +113,7 @@ func Judge(ctx context.Context, shipped, rebuilt Content, names []string, opt Op
 			return Outcome{}, fault.Usagef(fault.Quote(n), "unknown difference")
 		}
 	}
-	j := &judge{ctx: ctx, names: names, opt: opt, buf: [2][]byte{make([]byte, chunk), make([]byte, chunk)}}
+	j := &judge{ctx: ctx, names: names, opt: opt, buf: buffers(max(shipped.Size(), rebuilt.Size()))}
 	meters := [2]*archive.Meter{archive.NewMeter(opt.Name, shipped.Size(), opt.Limits), archive.NewMeter(opt.Name, rebuilt.Size(), opt.Limits)}
 	err := j.layer("", "", shipped, rebuilt, meters)
 	out := Outcome{Forgiven: j.forgiven, Layers: j.layers, Signed: j.signed}
@@ -144,6 +144,12 @@ func refused(err error) bool {
 	var f *fault.Error
 	var trouble noSpace
 	return errors.As(err, &f) && !errors.As(err, &trouble)
+}
+
+// buffers are as large as the files need, up to what is read at once.
+func buffers(size int64) [2][]byte {
+	n := min(max(size, 512), chunk)
+	return [2][]byte{make([]byte, n), make([]byte, n)}
 }
 
 // different is the error that ends a judgement: nothing forgives this.
