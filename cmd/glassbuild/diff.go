@@ -1,15 +1,20 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/glassbuild/glassbuild/internal/artifact"
 	"github.com/glassbuild/glassbuild/internal/compare"
 	"github.com/glassbuild/glassbuild/internal/compare/tree"
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/gomod"
+	"github.com/glassbuild/glassbuild/internal/oci"
 	"github.com/glassbuild/glassbuild/internal/store"
 )
 
@@ -29,6 +34,9 @@ func (a *app) diffCommand() *cobra.Command {
 metadata and compression of archives apart; executables by function, imports and strings; Go build information
 field by field; text, JSON and XML by lines and values. The first line names the most important cause; the report
 is as long as there are causes, however many addresses moved. docs/causes.md explains every cause.
+
+An image can be named where it lies: registry.example/team/tool@sha256:…, oci:FOLDER or docker-archive:FILE. Images are
+compared by their layers and the file system that they make.
 
 It looks at nothing but the two files, and judges nothing: 0 says that they are the same, 1 that they differ,
 3 that they could not be compared, 4 that the flags are wrong.`,
@@ -85,6 +93,12 @@ func (a *app) compare(c *cobra.Command, shipped, rebuilt string, opt compare.Opt
 	if opt.Dir, err = run.Dir("diff"); err != nil {
 		return nil, err
 	}
+	if shipped, err = local(c.Context(), shipped, run); err != nil {
+		return nil, err
+	}
+	if rebuilt, err = local(c.Context(), rebuilt, run); err != nil {
+		return nil, err
+	}
 	n, err := compare.Paths(c.Context(), shipped, rebuilt, opt)
 	var f *fault.Error
 	if err != nil && errors.As(err, &f) && f.Class == fault.Failed {
@@ -93,6 +107,35 @@ func (a *app) compare(c *cobra.Command, shipped, rebuilt string, opt compare.Opt
 		return nil, &failed
 	}
 	return n, err
+}
+
+// local brings the image that a reference names into a folder of the run; anything else is a path already.
+func local(ctx context.Context, text string, run *store.Run) (string, error) {
+	if _, err := os.Lstat(text); err == nil || !oci.IsReference(text) {
+		return text, nil
+	}
+	ref, err := oci.Parse(text)
+	if err != nil {
+		return "", err
+	}
+	client, err := gomod.NewRemote(false)
+	if err != nil {
+		return "", err
+	}
+	place, err := oci.Open(ref, oci.Options{Remote: client})
+	if err != nil {
+		return "", err
+	}
+	defer place.Close()
+	parent, err := run.Dir("images")
+	if err != nil {
+		return "", err
+	}
+	dir, err := os.MkdirTemp(parent, "image-")
+	if err != nil {
+		return "", err
+	}
+	return dir, artifact.Pull(ctx, place, dir)
 }
 
 func rendered(n *tree.Node, format string, limit int) ([]byte, error) {
