@@ -97,50 +97,54 @@ stamp = false
 CGO_ENABLED = "0"
 
 [[step]]
-run = ["go", "run", "./mkimage", "/out/image.tar"]
+run = ["go", "run", "./mkimage"]
 
 [[artifact]]
 output = "image.tar"
 `
 
-const mkimage = `// Command mkimage writes an image without layers as an archive of an OCI layout.
+// mkimage is a program that writes an image without layers as an archive of an OCI layout. It imports as little as can be: the
+// standard library is compiled anew in every run.
+func mkimage(t *testing.T) string {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	add := func(name, text string) string {
+		if name == "" {
+			name = "blobs/sha256/" + evidencetest.SHA256([]byte(text))
+		}
+		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(text))}); err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(w, text)
+		return fmt.Sprintf(`"digest":"sha256:%s","size":%d`, evidencetest.SHA256([]byte(text)), len(text))
+	}
+	const manifest = `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json",%s},"layers":[]}`
+	const index = `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json",%s}]}`
+	add("oci-layout", `{"imageLayoutVersion":"1.0.0"}`)
+	config := add("", `{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}`)
+	add("index.json", fmt.Sprintf(index, add("", fmt.Sprintf(manifest, config))))
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf(`// Command mkimage writes an image.
 package main
 
-import (
-	"archive/tar"
-	"crypto/sha256"
-	"fmt"
-	"os"
-)
+import "syscall"
+
+const image = %q
 
 func main() {
-	f, err := os.Create(os.Args[1])
+	fd, err := syscall.Open("/out/image.tar", syscall.O_CREAT|syscall.O_WRONLY, 0o644)
 	if err != nil {
 		panic(err)
 	}
-	w := tar.NewWriter(f)
-	add := func(name, text string) (string, int) {
-		sum := fmt.Sprintf("%x", sha256.Sum256([]byte(text)))
-		if name == "" {
-			name = "blobs/sha256/" + sum
-		}
-		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(text))}); err != nil {
-			panic(err)
-		}
-		if _, err := w.Write([]byte(text)); err != nil {
-			panic(err)
-		}
-		return sum, len(text)
-	}
-	add("oci-layout", "{\"imageLayoutVersion\":\"1.0.0\"}")
-	config, n := add("", "{\"architecture\":\"amd64\",\"os\":\"linux\",\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[]}}")
-	manifest, m := add("", fmt.Sprintf("{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"config\":{\"mediaType\":\"application/vnd.oci.image.config.v1+json\",\"digest\":\"sha256:%s\",\"size\":%d},\"layers\":[]}", config, n))
-	add("index.json", fmt.Sprintf("{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.index.v1+json\",\"manifests\":[{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"digest\":\"sha256:%s\",\"size\":%d}]}", manifest, m))
-	if err := w.Close(); err != nil {
-		panic(err)
+	if n, err := syscall.Write(fd, []byte(image)); err != nil || n != len(image) {
+		panic("short")
 	}
 }
-`
+`, b.String())
+}
 
 func (p *pipeline) must(err error) {
 	p.t.Helper()
@@ -187,7 +191,7 @@ func (p *pipeline) keyless(rest ...string) []string {
 func (p *pipeline) release() {
 	p.write("src/x.go", "package kestrel\n\nfunc Answer() int { return 42 }\n")
 	p.write("src/go.mod", "module example.org/kestrel\n\ngo 1.26\n")
-	p.write("src/mkimage/main.go", mkimage)
+	p.write("src/mkimage/main.go", mkimage(p.t))
 	p.write("src/glassbuild.toml", pipelineRecipe)
 	p.write("image.toml", imageRecipe)
 	for _, args := range [][]string{{"init", "-q", "-b", "main", "src"}, {"-C", "src", "add", "-A"}, {"-C", "src", "commit", "-q", "-m", "one"}, {"-C", "src", "tag", "v1.2.3"}} {
