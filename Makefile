@@ -55,8 +55,9 @@ bench-check: init ## verifying signatures and bundles, as a process and in bulk
 	$(BENCH) -run TestBenchCheck ./verify
 	$(GO) test -run xxx -bench . -benchtime 300x ./internal/signature ./internal/evidence/...
 
-bench-diff: init ## opening and comparing artefacts
+bench-diff: init ## opening and comparing artefacts, beside hashing them
 	$(GO) test -run xxx -bench . -benchtime 1x ./internal/artifact ./internal/compare/...
+	$(BENCH) -run TestBenchDiff ./cmd/glassbuild
 
 bench-build: init ## starting a sandbox
 	$(GO) test -run xxx -bench True ./internal/sandbox
