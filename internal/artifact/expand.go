@@ -54,6 +54,9 @@ func (x *expander) root(m *Member, meter *archive.Meter) error {
 	if container == "" && endsAsZip(sec, m.Size) {
 		container = archive.FormatZip
 	}
+	if container == "" && m.Format == formatFat {
+		container = formatFat
+	}
 	return x.expand(m, container, meter)
 }
 
@@ -72,6 +75,8 @@ func (x *expander) expand(m *Member, container string, meter *archive.Meter) err
 	switch {
 	case archive.Compressed(container):
 		err = x.stream(m, container, sec, meter)
+	case container == formatFat:
+		err = x.fat(m, sec, meter)
 	case container == archive.FormatZip:
 		err = x.zip(m, sec, meter)
 	case container == archive.FormatRPM:
@@ -215,7 +220,9 @@ func (x *expander) content(r io.Reader, e *archive.Entry, c *Member) (string, er
 	}
 	head := x.head[:n]
 	container := archive.Detect(head)
-	c.Format = format(head)
+	if c.Format = format(head); container == "" && c.Format == formatFat {
+		container = formatFat
+	}
 	x.sum.Reset()
 	out := io.Writer(x.sum)
 	if e.Offset < 0 && (container != "" || e.Packed == nil || relocatable(head)) {

@@ -86,12 +86,17 @@ func (x *expander) plainStream(m *Member, st Stream, inner, kind string, r io.Re
 // segments lists an Alpine package: gzip members for signature, control data and content, one after the other. It
 // reports false when the file is one gzip member, which is all that any other format allows.
 func (x *expander) segments(m *Member, sec *io.SectionReader, meter *archive.Meter) (bool, error) {
-	if !x.startsLikeAlpine(sec, meter) {
+	alpine, signed := x.startsLikeAlpine(sec, meter)
+	if !alpine {
 		return false, nil
 	}
 	in := &countingReader{r: x.reader(io.NewSectionReader(sec, 0, sec.Size()))}
 	br := bufio.NewReaderSize(in, copyBuffer)
 	var inner []nested
+	names := alpineSegments
+	if !signed {
+		names = names[1:]
+	}
 	for at := int64(0); at < sec.Size(); {
 		layer := meter.Layer(meter.Label, sec.Size())
 		z, err := archive.NewGzip(br, layer)
@@ -106,10 +111,10 @@ func (x *expander) segments(m *Member, sec *io.SectionReader, meter *archive.Met
 		if at == 0 && end == sec.Size() {
 			return false, nil
 		}
-		if len(inner) == len(alpineSegments) {
-			return true, meter.Trailing("third gzip member")
+		if len(inner) == len(names) {
+			return true, meter.Trailing("another gzip member")
 		}
-		c := newMember(m, &archive.Entry{Name: alpineSegments[len(inner)], Type: File, Size: end - at})
+		c := newMember(m, &archive.Entry{Name: names[len(inner)], Type: File, Size: end - at})
 		if err := meter.Entry(); err != nil {
 			return true, err
 		}
@@ -127,18 +132,23 @@ func (x *expander) segments(m *Member, sec *io.SectionReader, meter *archive.Met
 
 var alpineSegments = []string{"signature", "control", "data"}
 
-// startsLikeAlpine tells whether the first tar header inside names a signature, as signed Alpine packages begin.
-func (x *expander) startsLikeAlpine(sec *io.SectionReader, meter *archive.Meter) bool {
+// startsLikeAlpine tells whether the first tar header inside names a signature, as signed Alpine packages begin, or the
+// description with which one without a signature does.
+func (x *expander) startsLikeAlpine(sec *io.SectionReader, meter *archive.Meter) (alpine, signed bool) {
 	br := bufio.NewReader(io.NewSectionReader(sec, 0, sec.Size()))
 	z, err := archive.NewGzip(br, meter.Layer(meter.Label, sec.Size()))
 	if err != nil {
-		return false
+		return false, false
 	}
 	z.AllowMore()
 	defer z.Close()
 	head := make([]byte, archive.DetectBytes)
 	n, _ := io.ReadFull(z, head)
-	return archive.Detect(head[:n]) == archive.FormatTar && strings.HasPrefix(string(head[:n]), ".SIGN.")
+	if archive.Detect(head[:n]) != archive.FormatTar {
+		return false, false
+	}
+	signed = strings.HasPrefix(string(head[:n]), ".SIGN.")
+	return signed || strings.HasPrefix(string(head[:n]), ".PKGINFO\x00"), signed
 }
 
 func (x *expander) hash(r io.Reader) (string, error) {
