@@ -24,6 +24,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/glassbuild/glassbuild/internal/builder"
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/gomod"
 	"github.com/glassbuild/glassbuild/internal/policy"
@@ -133,7 +134,7 @@ func (r *run) open() error {
 	if r.store, err = openStore(r.req.CacheDir); err != nil {
 		return err
 	}
-	if r.remote, err = gomod.NewRemote(r.req.Offline); err != nil {
+	if r.remote, err = gomod.NewRemote(r.req.Offline, builder.PlainHTTP()...); err != nil {
 		return err
 	}
 	if r.registries, err = gomod.NewRemote(false); err != nil {

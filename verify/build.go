@@ -16,6 +16,7 @@ import (
 // BuildRequest says what to build. Repository and Commit are as in Request.
 type BuildRequest struct {
 	Repository, Commit, RecipeFile string
+	PolicyFile                     string // says how many runs, and whose packages count; "" is the built-in policy
 	Offline, NoCache               bool
 	Keep                           string
 	Out                            string // folder for the outputs; it must not exist or be empty
@@ -39,7 +40,7 @@ func Build(ctx context.Context, req BuildRequest) (*BuildResult, error) {
 	if err := emptyFolder(req.Out); err != nil {
 		return nil, err
 	}
-	r, err := begin(ctx, Request{Repository: req.Repository, Commit: req.Commit, RecipeFile: req.RecipeFile, Offline: req.Offline,
+	r, err := begin(ctx, Request{Repository: req.Repository, Commit: req.Commit, RecipeFile: req.RecipeFile, PolicyFile: req.PolicyFile, Offline: req.Offline,
 		NoCache: req.NoCache || req.Shell, Keep: req.Keep, ToolVersion: req.ToolVersion, CacheDir: req.CacheDir, Progress: req.Progress})
 	if err != nil {
 		return nil, err

@@ -8,7 +8,7 @@ import (
 )
 
 // Lock runs the fetch steps of a commit's recipe and returns the lock: every fetched file and every part of the builder,
-// by digest. Only Repository, Commit, RecipeFile, Offline, CacheDir and Progress of the request are used.
+// by digest. Only Repository, Commit, RecipeFile, PolicyFile, Offline, CacheDir and Progress of the request are used.
 func Lock(ctx context.Context, req Request) ([]byte, error) {
 	req.Artefact, req.Member, req.Keep = "", "", ""
 	if req.Commit == "" {

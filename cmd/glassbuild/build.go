@@ -16,7 +16,7 @@ import (
 
 func (a *app) buildCommand() *cobra.Command {
 	var f commonFlags
-	var out string
+	var out, policyFile string
 	var shell bool
 	c := &cobra.Command{
 		Use:   "build",
@@ -34,7 +34,7 @@ Exit codes: 0 the runs agree, 3 they do not or the build failed, 4 wrong flags o
 			}
 			p := newProgress(a.err)
 			res, err := verify.Build(c.Context(), verify.BuildRequest{
-				Repository: f.repo, Commit: f.commit, RecipeFile: f.recipe, Offline: f.offline, NoCache: f.noCache, Keep: f.keep,
+				Repository: f.repo, Commit: f.commit, RecipeFile: f.recipe, PolicyFile: policyFile, Offline: f.offline, NoCache: f.noCache, Keep: f.keep,
 				Out: out, Shell: shell, ToolVersion: version(), Progress: p.Step, Pause: p.Close,
 			})
 			p.Close()
@@ -55,6 +55,7 @@ Exit codes: 0 the runs agree, 3 they do not or the build failed, 4 wrong flags o
 	}
 	f.register(c)
 	c.Flags().StringVar(&out, "out", "glassbuild-out", "folder for the outputs; must not exist yet")
+	c.Flags().StringVar(&policyFile, "policy", "", "policy file: how many runs, and the archive-keys of packages (default: the built-in one)")
 	c.Flags().BoolVar(&shell, "shell", false, "open a shell in the sandbox after a failed step")
 	return c
 }

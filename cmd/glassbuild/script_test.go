@@ -10,6 +10,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/glassbuild/glassbuild/internal/builder/debian"
 	"github.com/glassbuild/glassbuild/verify"
 )
 
@@ -45,6 +46,9 @@ func runScripts(t *testing.T, dir string) {
 			switch name {
 			case "sandbox":
 				return sandboxed(t), nil
+			case "debian":
+				system, err := debian.LoadSystem("/")
+				return err == nil && len(system.Mirrors("bookworm", "main")) > 0, nil
 			case "root":
 				return os.Geteuid() == 0, nil
 			}

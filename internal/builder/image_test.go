@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -15,86 +14,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/glassbuild/glassbuild/internal/builder/archivetest"
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/oci"
 	"github.com/glassbuild/glassbuild/internal/remote"
 )
-
-// fakeImage is an image layout that a test makes, bad ones included.
-type fakeImage struct {
-	t     *testing.T
-	dir   string
-	blobs map[string][]byte
-}
-
-type descriptor map[string]any
-
-func newFakeImage(t *testing.T) *fakeImage {
-	t.Helper()
-	f := &fakeImage{t: t, dir: t.TempDir(), blobs: map[string][]byte{}}
-	f.write("oci-layout", []byte(`{"imageLayoutVersion":"1.0.0"}`))
-	f.write("index.json", []byte(`{"schemaVersion":2,"manifests":[]}`))
-	return f
-}
-
-func (f *fakeImage) write(name string, data []byte) {
-	f.t.Helper()
-	to := filepath.Join(f.dir, name)
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-		f.t.Fatal(err)
-	}
-	if err := os.WriteFile(to, data, 0o644); err != nil {
-		f.t.Fatal(err)
-	}
-}
-
-// blob stores content and describes it.
-func (f *fakeImage) blob(mediaType string, data []byte) descriptor {
-	f.write("blobs/sha256/"+sha(data), data)
-	f.blobs["sha256:"+sha(data)] = data
-	return descriptor{"mediaType": mediaType, "digest": "sha256:" + sha(data), "size": len(data)}
-}
-
-func (f *fakeImage) json(mediaType string, v any) descriptor {
-	data, err := json.Marshal(v)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return f.blob(mediaType, data)
-}
-
-const gzipLayer = "application/vnd.oci.image.layer.v1.tar+gzip"
-
-// image stores layers, gzipped, under a configuration; change can spoil both before they are stored.
-func (f *fakeImage) image(change func(config, manifest map[string]any), layers ...[]byte) descriptor {
-	var ids []string
-	list := []descriptor{}
-	for _, l := range layers {
-		ids = append(ids, "sha256:"+sha(l))
-		list = append(list, f.blob(gzipLayer, gzipped(f.t, l)))
-	}
-	config := map[string]any{"os": "linux", "architecture": "amd64", "rootfs": map[string]any{"type": "layers", "diff_ids": ids},
-		"config": map[string]any{"Env": []string{"PATH=/opt/bin:/bin", "HOME=/root", "LANGUAGE=x"}}}
-	manifest := map[string]any{"schemaVersion": 2, "mediaType": oci.TypeManifest, "layers": list}
-	if change != nil {
-		change(config, manifest)
-	}
-	if manifest["config"] == nil {
-		manifest["config"] = f.json("application/vnd.oci.image.config.v1+json", config)
-	}
-	return f.json(oci.TypeManifest, manifest)
-}
-
-func (f *fakeImage) index(entries ...descriptor) descriptor {
-	return f.json(oci.TypeIndex, map[string]any{"schemaVersion": 2, "mediaType": oci.TypeIndex, "manifests": entries})
-}
-
-func forPlatform(d descriptor, arch string) descriptor {
-	d["platform"] = map[string]any{"os": "linux", "architecture": arch}
-	return d
-}
-
-func (f *fakeImage) ref(d descriptor) string { return "oci:" + f.dir + "@" + d["digest"].(string) }
 
 func prepareImage(t *testing.T, ref string, o Options) (*Root, error) {
 	t.Helper()
@@ -110,15 +34,15 @@ func link(name, target string) tar.Header {
 
 func TestImageRoot(t *testing.T) {
 	t.Parallel()
-	f := newFakeImage(t)
-	base := tarred(t, []tar.Header{dir("bin/"), exe("bin/sh"), {Name: "etc/a"}, {Name: "etc/b"}, {Name: "gone/x"}, {Name: "kept/y"}, link("lib", "usr/lib"), dir("usr/lib/")},
+	f := archivetest.NewLayout(t)
+	base := archivetest.Tar(t, []tar.Header{dir("bin/"), exe("bin/sh"), {Name: "etc/a"}, {Name: "etc/b"}, {Name: "gone/x"}, {Name: "kept/y"}, link("lib", "usr/lib"), dir("usr/lib/")},
 		map[string]string{"bin/sh": "shell", "etc/a": "1", "etc/b": "1"})
-	upper := tarred(t, []tar.Header{{Name: "etc/a"}, {Name: "etc/.wh.b"}, dir("gone/"), {Name: "gone/.wh..wh..opq"}, {Name: "gone/new"}, {Name: ".wh..wh.plnk"},
+	upper := archivetest.Tar(t, []tar.Header{{Name: "etc/a"}, {Name: "etc/.wh.b"}, dir("gone/"), {Name: "gone/.wh..wh..opq"}, {Name: "gone/new"}, {Name: ".wh..wh.plnk"},
 		{Name: "bin/su", Mode: 0o4755, PAXRecords: map[string]string{"SCHILY.xattr.security.capability": "\x01"}}, {Name: "bin/ln", Typeflag: tar.TypeLink, Linkname: "bin/su"}, {Name: "lib/z"}},
 		map[string]string{"etc/a": "2"})
-	img := f.image(nil, base, upper)
-	index := f.index(forPlatform(f.image(func(c, _ map[string]any) { c["architecture"] = "arm64" }, base), "arm64"), forPlatform(img, "amd64"))
-	root, err := prepareImage(t, f.ref(img), Options{})
+	img := f.Image(nil, base, upper)
+	index := f.Index(archivetest.ForPlatform(f.Image(func(c, _ map[string]any) { c["architecture"] = "arm64" }, base), "arm64"), archivetest.ForPlatform(img, "amd64"))
+	root, err := prepareImage(t, f.Ref(img), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,15 +69,15 @@ func TestImageRoot(t *testing.T) {
 	}
 	// the index names the same root, but is another pin
 	o := Options{Store: newStore(t)}
-	other, err := prepareImage(t, f.ref(index), o)
+	other, err := prepareImage(t, f.Ref(index), o)
 	if err != nil || other.Layers[0].Digest != index["digest"] {
 		t.Fatalf("%+v, %v", other, err)
 	}
 	// a second use reads nothing of the layout
-	if err := os.RemoveAll(filepath.Join(f.dir, "blobs")); err != nil {
+	if err := os.RemoveAll(filepath.Join(f.Dir, "blobs")); err != nil {
 		t.Fatal(err)
 	}
-	again, err := prepareImage(t, f.ref(index), o)
+	again, err := prepareImage(t, f.Ref(index), o)
 	if err != nil || again.Digest != other.Digest {
 		t.Errorf("%v", err)
 	}
@@ -162,7 +86,7 @@ func TestImageRoot(t *testing.T) {
 	if err := os.WriteFile(sh, []byte("evil!"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := prepareImage(t, f.ref(index), o); err != nil {
+	if _, err := prepareImage(t, f.Ref(index), o); err != nil {
 		t.Fatal(err)
 	}
 	if data, _ := os.ReadFile(sh); string(data) != "shell" {
@@ -172,12 +96,12 @@ func TestImageRoot(t *testing.T) {
 
 func TestImageFromRegistry(t *testing.T) {
 	t.Parallel()
-	f := newFakeImage(t)
-	img := f.image(nil, tarred(t, []tar.Header{exe("bin/sh")}, nil))
+	f := archivetest.NewLayout(t)
+	img := f.Image(nil, archivetest.Tar(t, []tar.Header{exe("bin/sh")}, nil))
 	swapped := ""
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		digest := path.Base(r.URL.Path)
-		data, ok := f.blobs[digest]
+		data, ok := f.Blobs[digest]
 		switch {
 		case r.URL.Path == "/v2/":
 		case !ok:
@@ -200,7 +124,7 @@ func TestImageFromRegistry(t *testing.T) {
 	if root, err := prepareImage(t, ref, Options{Remote: client}); err != nil || root.Layers[0].Digest != img["digest"] {
 		t.Fatalf("%v", err)
 	}
-	for digest := range f.blobs {
+	for digest := range f.Blobs {
 		swapped = digest
 		if _, err := prepareImage(t, ref, Options{Remote: client}); err == nil || fault.ClassOf(err) != fault.Failed {
 			t.Errorf("another %s: %v", digest, err)
@@ -217,78 +141,90 @@ func TestImageFromRegistry(t *testing.T) {
 func TestHostileImages(t *testing.T) {
 	t.Parallel()
 	outside := t.TempDir()
-	fine := tarred(t, []tar.Header{exe("bin/sh")}, nil)
-	one := func(h ...tar.Header) []byte { return tarred(t, h, nil) }
+	fine := archivetest.Tar(t, []tar.Header{exe("bin/sh")}, nil)
+	one := func(h ...tar.Header) []byte { return archivetest.Tar(t, h, nil) }
 	for _, c := range []struct {
 		name  string
-		make  func(f *fakeImage) descriptor
+		make  func(f *archivetest.Layout) archivetest.Descriptor
 		want  string
 		class fault.Class
 	}{
-		{"path that climbs", func(f *fakeImage) descriptor { return f.image(nil, one(tar.Header{Name: "../../x"})) }, "unsafe path", fault.Failed},
-		{"through a link of its own layer", func(f *fakeImage) descriptor { return f.image(nil, one(link("l", outside), tar.Header{Name: "l/x"})) }, "path through symlink", fault.Failed},
-		{"through a link of a lower layer", func(f *fakeImage) descriptor {
-			return f.image(nil, one(link("l", "../.."+outside)), one(tar.Header{Name: "l/x"}))
+		{"path that climbs", func(f *archivetest.Layout) archivetest.Descriptor {
+			return f.Image(nil, one(tar.Header{Name: "../../x"}))
+		}, "unsafe path", fault.Failed},
+		{"through a link of its own layer", func(f *archivetest.Layout) archivetest.Descriptor {
+			return f.Image(nil, one(link("l", outside), tar.Header{Name: "l/x"}))
+		}, "path through symlink", fault.Failed},
+		{"through a link of a lower layer", func(f *archivetest.Layout) archivetest.Descriptor {
+			return f.Image(nil, one(link("l", "../.."+outside)), one(tar.Header{Name: "l/x"}))
 		}, "link escapes", fault.Failed},
-		{"whiteout through a link", func(f *fakeImage) descriptor {
-			return f.image(nil, one(link("l", "../.."+outside)), one(tar.Header{Name: "l/.wh.x"}))
+		{"whiteout through a link", func(f *archivetest.Layout) archivetest.Descriptor {
+			return f.Image(nil, one(link("l", "../.."+outside)), one(tar.Header{Name: "l/.wh.x"}))
 		}, "link escapes", fault.Failed},
-		{"whiteout of what is above", func(f *fakeImage) descriptor { return f.image(nil, one(tar.Header{Name: "a/.wh..."})) }, "unsafe path", fault.Failed},
-		{"hard link outside", func(f *fakeImage) descriptor {
-			return f.image(nil, one(tar.Header{Name: "x", Typeflag: tar.TypeLink, Linkname: "/etc/passwd"}))
+		{"whiteout of what is above", func(f *archivetest.Layout) archivetest.Descriptor {
+			return f.Image(nil, one(tar.Header{Name: "a/.wh..."}))
+		}, "unsafe path", fault.Failed},
+		{"hard link outside", func(f *archivetest.Layout) archivetest.Descriptor {
+			return f.Image(nil, one(tar.Header{Name: "x", Typeflag: tar.TypeLink, Linkname: "/etc/passwd"}))
 		}, "link escapes", fault.Failed},
-		{"device", func(f *fakeImage) descriptor {
-			return f.image(nil, one(tar.Header{Name: "dev/sda", Typeflag: tar.TypeBlock}))
+		{"device", func(f *archivetest.Layout) archivetest.Descriptor {
+			return f.Image(nil, one(tar.Header{Name: "dev/sda", Typeflag: tar.TypeBlock}))
 		}, "unsupported type", fault.Failed},
-		{"name twice", func(f *fakeImage) descriptor { return f.image(nil, one(exe("bin/sh"), exe("./bin/sh"))) }, "duplicate entry", fault.Failed},
-		{"wrong diff-id", func(f *fakeImage) descriptor {
-			return f.image(func(c, _ map[string]any) {
+		{"name twice", func(f *archivetest.Layout) archivetest.Descriptor {
+			return f.Image(nil, one(exe("bin/sh"), exe("./bin/sh")))
+		}, "duplicate entry", fault.Failed},
+		{"wrong diff-id", func(f *archivetest.Layout) archivetest.Descriptor {
+			return f.Image(func(c, _ map[string]any) {
 				c["rootfs"] = map[string]any{"type": "layers", "diff_ids": []string{"sha256:" + strings.Repeat("0", 64)}}
 			}, fine)
 		}, "wrong diff-id", fault.Failed},
-		{"diff-ids missing", func(f *fakeImage) descriptor {
-			return f.image(func(c, _ map[string]any) { c["rootfs"] = map[string]any{"type": "layers", "diff_ids": []string{}} }, fine)
+		{"diff-ids missing", func(f *archivetest.Layout) archivetest.Descriptor {
+			return f.Image(func(c, _ map[string]any) { c["rootfs"] = map[string]any{"type": "layers", "diff_ids": []string{}} }, fine)
 		}, "wrong diff-id", fault.Failed},
-		{"foreign layer", func(f *fakeImage) descriptor {
-			return f.image(func(_, m map[string]any) {
-				m["layers"].([]descriptor)[0]["urls"] = []string{"https://elsewhere.example/layer"}
+		{"foreign layer", func(f *archivetest.Layout) archivetest.Descriptor {
+			return f.Image(func(_, m map[string]any) {
+				m["layers"].([]archivetest.Descriptor)[0]["urls"] = []string{"https://elsewhere.example/layer"}
 			}, fine)
 		}, "external layer", fault.Failed},
-		{"foreign layer by its type", func(f *fakeImage) descriptor {
-			return f.image(func(_, m map[string]any) {
-				m["layers"].([]descriptor)[0]["mediaType"] = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
+		{"foreign layer by its type", func(f *archivetest.Layout) archivetest.Descriptor {
+			return f.Image(func(_, m map[string]any) {
+				m["layers"].([]archivetest.Descriptor)[0]["mediaType"] = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
 			}, fine)
 		}, "external layer", fault.Failed},
-		{"unknown layer", func(f *fakeImage) descriptor {
-			return f.image(func(_, m map[string]any) { m["layers"].([]descriptor)[0]["mediaType"] = "application/x" }, fine)
+		{"unknown layer", func(f *archivetest.Layout) archivetest.Descriptor {
+			return f.Image(func(_, m map[string]any) { m["layers"].([]archivetest.Descriptor)[0]["mediaType"] = "application/x" }, fine)
 		}, "unknown kind", fault.Inconclusive},
-		{"other platform", func(f *fakeImage) descriptor {
-			return f.image(func(c, _ map[string]any) { c["architecture"] = "s390x" }, fine)
+		{"other platform", func(f *archivetest.Layout) archivetest.Descriptor {
+			return f.Image(func(c, _ map[string]any) { c["architecture"] = "s390x" }, fine)
 		}, "choose platform", fault.Usage},
-		{"platform absent", func(f *fakeImage) descriptor { return f.index(forPlatform(f.image(nil, fine), "arm64")) }, "choose platform", fault.Usage},
-		{"platform twice", func(f *fakeImage) descriptor {
-			return f.index(forPlatform(f.image(nil, fine), "amd64"), forPlatform(f.image(nil, fine, fine), "amd64"))
+		{"platform absent", func(f *archivetest.Layout) archivetest.Descriptor {
+			return f.Index(archivetest.ForPlatform(f.Image(nil, fine), "arm64"))
 		}, "choose platform", fault.Usage},
-		{"configuration with two readings", func(f *fakeImage) descriptor {
-			return f.image(func(_, m map[string]any) {
-				m["config"] = f.blob("application/vnd.oci.image.config.v1+json", []byte(`{"os":"linux","os":"plan9","architecture":"amd64","rootfs":{"type":"layers","diff_ids":[]}}`))
+		{"platform twice", func(f *archivetest.Layout) archivetest.Descriptor {
+			return f.Index(archivetest.ForPlatform(f.Image(nil, fine), "amd64"), archivetest.ForPlatform(f.Image(nil, fine, fine), "amd64"))
+		}, "choose platform", fault.Usage},
+		{"configuration with two readings", func(f *archivetest.Layout) archivetest.Descriptor {
+			return f.Image(func(_, m map[string]any) {
+				m["config"] = f.Blob("application/vnd.oci.image.config.v1+json", []byte(`{"os":"linux","os":"plan9","architecture":"amd64","rootfs":{"type":"layers","diff_ids":[]}}`))
 			})
 		}, "malformed configuration", fault.Failed},
-		{"bytes of a blob", func(f *fakeImage) descriptor {
-			d := f.image(nil, fine)
-			for digest, data := range f.blobs {
+		{"bytes of a blob", func(f *archivetest.Layout) archivetest.Descriptor {
+			d := f.Image(nil, fine)
+			for digest, data := range f.Blobs {
 				if bytes.HasPrefix(data, []byte{0x1f, 0x8b}) {
-					f.write("blobs/sha256/"+strings.TrimPrefix(digest, "sha256:"), bytes.Repeat([]byte("x"), len(data)))
+					f.Write("blobs/sha256/"+strings.TrimPrefix(digest, "sha256:"), bytes.Repeat([]byte("x"), len(data)))
 				}
 			}
 			return d
 		}, "digest mismatch", fault.Failed},
-		{"trailing data", func(f *fakeImage) descriptor { return f.image(nil, append(bytes.Clone(fine), "more"...)) }, "trailing data", fault.Failed},
+		{"trailing data", func(f *archivetest.Layout) archivetest.Descriptor {
+			return f.Image(nil, append(bytes.Clone(fine), "more"...))
+		}, "trailing data", fault.Failed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			f := newFakeImage(t)
-			_, err := prepareImage(t, f.ref(c.make(f)), Options{})
+			f := archivetest.NewLayout(t)
+			_, err := prepareImage(t, f.Ref(c.make(f)), Options{})
 			if err == nil || !strings.Contains(err.Error(), c.want) || fault.ClassOf(err) != c.class || fault.CheckOf(err) != CheckAvailable {
 				t.Errorf("%v (%v, check %q)", err, fault.ClassOf(err), fault.CheckOf(err))
 			}
@@ -307,7 +243,7 @@ func TestHostileImages(t *testing.T) {
 // Two gigabytes from two megabytes end early, and leave nothing behind.
 func TestImageBomb(t *testing.T) {
 	t.Parallel()
-	f := newFakeImage(t)
+	f := archivetest.NewLayout(t)
 	var b bytes.Buffer
 	z, _ := gzip.NewWriterLevel(&b, gzip.BestCompression)
 	w := tar.NewWriter(z)
@@ -319,12 +255,12 @@ func TestImageBomb(t *testing.T) {
 		t.Fatal(err)
 	}
 	z.Close()
-	d := f.image(func(c, m map[string]any) {
+	d := f.Image(func(c, m map[string]any) {
 		c["rootfs"] = map[string]any{"type": "layers", "diff_ids": []string{"sha256:" + strings.Repeat("0", 64)}}
-		m["layers"] = []descriptor{f.blob(gzipLayer, b.Bytes())}
+		m["layers"] = []archivetest.Descriptor{f.Blob(archivetest.GzipLayer, b.Bytes())}
 	})
 	o := Options{Store: newStore(t)}
-	if _, err := prepareImage(t, f.ref(d), o); err == nil || !strings.Contains(err.Error(), "expansion exceeds") || fault.ClassOf(err) != fault.Failed {
+	if _, err := prepareImage(t, f.Ref(d), o); err == nil || !strings.Contains(err.Error(), "expansion exceeds") || fault.ClassOf(err) != fault.Failed {
 		t.Errorf("%v", err)
 	}
 	if left, _ := os.ReadDir(filepath.Join(o.Store.Dir(), "tmp")); len(left) > 0 {
