@@ -90,25 +90,32 @@ func decode(encoded, checksum []byte) ([]byte, error) {
 	return body, nil
 }
 
-// crc24Table is the byte-wise table of the checksum of RFC 9580, section 6.1.1.
-var crc24Table = func() (table [256]uint32) {
-	for i := range table {
+// crc24Tables are the checksum of RFC 9580, section 6.1.1, of one byte with none, one and two bytes behind it.
+var crc24Tables = func() (tables [3][256]uint32) {
+	for i := range 256 {
 		crc := uint32(i) << 16
-		for range 8 {
-			crc <<= 1
-			if crc&0x1000000 != 0 {
-				crc ^= 0x1864cfb
+		for n := range tables {
+			for range 8 {
+				crc <<= 1
+				if crc&0x1000000 != 0 {
+					crc ^= 0x1864cfb
+				}
 			}
+			tables[n][i] = crc
 		}
-		table[i] = crc
 	}
-	return table
+	return tables
 }()
 
 func crc24(data []byte) uint32 {
 	crc := uint32(0xb704ce)
-	for _, b := range data {
-		crc = crc<<8 ^ crc24Table[byte(crc>>16)^b]
+	for len(data) >= 3 {
+		crc ^= uint32(data[0])<<16 | uint32(data[1])<<8 | uint32(data[2])
+		crc = crc24Tables[2][byte(crc>>16)] ^ crc24Tables[1][byte(crc>>8)] ^ crc24Tables[0][byte(crc)]
+		data = data[3:]
 	}
-	return crc & 0xffffff
+	for _, b := range data {
+		crc = (crc<<8 ^ crc24Tables[0][byte(crc>>16)^b]) & 0xffffff
+	}
+	return crc
 }

@@ -242,5 +242,11 @@ func pgpAlgorithm(pk *packet.PublicKey) string {
 }
 
 func hashName(h crypto.Hash) string {
+	switch h {
+	case crypto.SHA256:
+		return "sha256"
+	case crypto.SHA512:
+		return "sha512"
+	}
 	return strings.ReplaceAll(strings.ToLower(h.String()), "-", "")
 }

@@ -3,9 +3,11 @@ package signature
 import (
 	"crypto"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math/bits"
+	"strings"
 	"time"
 )
 
@@ -295,7 +297,7 @@ func issuerOf(kind byte, value []byte, version byte) (looseIssuer, error) {
 	case kind == 16 && len(value) == 8 && version == 4:
 		return looseIssuer{id: binary.BigEndian.Uint64(value)}, nil
 	case kind == 33 && len(value) == 1+size && value[0] == version:
-		return looseIssuer{printed: fmt.Sprintf("%X", value[1:])}, nil
+		return looseIssuer{printed: strings.ToUpper(hex.EncodeToString(value[1:]))}, nil
 	}
 	return looseIssuer{}, errPacket
 }
