@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	gcr "github.com/google/go-containerregistry/pkg/v1/remote"
 
+	"github.com/glassbuild/glassbuild/internal/evidence"
 	"github.com/glassbuild/glassbuild/internal/evidence/evidencetest"
 	"github.com/glassbuild/glassbuild/internal/oci"
 	"github.com/glassbuild/glassbuild/internal/remote"
@@ -114,5 +115,37 @@ func TestCheckImage(t *testing.T) {
 	}
 	if code, out := check(host + "/team/none:v1"); code != 3 && code != 1 {
 		t.Errorf("no such image: exit %d\n%s", code, out)
+	}
+}
+
+// TestVotesInRegistry: the policy names a repository in which auditors leave their verdicts; what lies there is found for
+// each artefact, dissent too, and a repository out of reach was not searched.
+func TestVotesInRegistry(t *testing.T) {
+	t.Parallel()
+	a := assemble(t)
+	host, _, digest := pushed(t)
+	ref := host + "/team/tool:v1"
+	image := evidence.Resource{Name: host + "/team/tool", Digest: map[string]string{"sha256": strings.TrimPrefix(digest, "sha256:")}}
+	attach(t, ref, digest, a.sign("lab-a", a.statement(image)))
+	attach(t, ref, digest, a.sign("lab-b", a.statement(image)))
+	votes := func(place string) (int, string) {
+		t.Helper()
+		a.check(quorumPolicy("votes = [\"" + place + "\"]\n")) // writes the files
+		code, out, errs := program("check", digest, "--policy", filepath.Join(a.dir, "policy.toml"), "--trusted-root", filepath.Join(a.dir, "root.json"))
+		return code, out + errs
+	}
+	if code, out := votes(host + "/team/tool"); code != 0 || !strings.Contains(out, "quorum 2 of 2: lab-a, lab-b") || !strings.Contains(out, "none in "+host+"/team/tool") {
+		t.Errorf("exit %d\n%s", code, out)
+	}
+	attach(t, ref, digest, a.sign("lab-c", a.statement(image, otherwise)))
+	if code, out := votes(host + "/team/tool"); code != 1 || !strings.Contains(out, "dissent: lab-c found otherwise") {
+		t.Errorf("exit %d\n%s", code, out)
+	}
+	code, out, errs := program("check", ref, "--policy", filepath.Join(a.dir, "policy.toml"), "--trusted-root", filepath.Join(a.dir, "root.json"))
+	if code != 1 {
+		t.Errorf("exit %d\n%s%s", code, out, errs)
+	}
+	if code, out := votes("127.0.0.1:1/team/tool"); code == 0 || !strings.Contains(out, "dissent not searched") {
+		t.Errorf("exit %d\n%s", code, out)
 	}
 }
