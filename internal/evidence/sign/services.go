@@ -106,15 +106,13 @@ func (s *service) certify(ctx context.Context, p *pair, token string) ([]byte, e
 	if json.Unmarshal(answer, &raw) != nil || unmarshal(raw["signedCertificateEmbeddedSct"], &a.Embedded) != nil || unmarshal(raw["signedCertificateDetachedSct"], &a.Detached) != nil {
 		return nil, fault.Inconclusivef(remote.Redact(s.base), "unreadable answer")
 	}
-	for _, c := range append(a.Embedded.Chain.Certificates, a.Detached.Chain.Certificates...) {
-		block, _ := pem.Decode([]byte(c))
-		if block == nil {
-			break
+	chain := append(a.Embedded.Chain.Certificates, a.Detached.Chain.Certificates...)
+	if len(chain) > 0 { // the signer's own stands first
+		if block, _ := pem.Decode([]byte(chain[0])); block != nil {
+			if _, err := x509.ParseCertificate(block.Bytes); err == nil {
+				return block.Bytes, nil
+			}
 		}
-		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
-			break
-		}
-		return block.Bytes, nil // the signer's own stands first
 	}
 	return nil, fault.Inconclusivef(remote.Redact(s.base), "gave no certificate")
 }
