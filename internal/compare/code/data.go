@@ -158,10 +158,10 @@ func (c *comparison) extend(o objectPair, n int) {
 	for k := o.i + 1; at < len(y) && k < len(o.pa.start); k++ {
 		next := o.pa.object(k, 0)
 		m := min(len(y)-at, len(next))
-		if m == 0 || o.pa.done[k] != 0 || !c.loose(pair{o.pa.addr(k), o.pb.addr(o.j) + uint64(at)}, next[:m], y[at:at+m]) {
+		if m == 0 || o.pa.covered(k) != 0 || !c.loose(pair{o.pa.addr(k), o.pb.addr(o.j) + uint64(at)}, next[:m], y[at:at+m]) {
 			return
 		}
-		if m == len(next) && o.pa.match[k] == 0 {
+		if m == len(next) {
 			o.pa.done[k] = uint32(m)
 		}
 		at += m

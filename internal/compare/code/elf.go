@@ -39,8 +39,11 @@ func loadELF(data []byte) (*image, bool) {
 	m.elfRelocations(f)
 	m.facts = elfFacts(f)
 	m.lines = dwarfLines(f.DWARF)
-	if m.findGo() {
+	if m.findGo() { // build information names compiler and flags
 		return m, true
+	}
+	if d := elfUnits(f); d != nil {
+		m.facts.units(d)
 	}
 	m.elfFunctions(f)
 	return m, true

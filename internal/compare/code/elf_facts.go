@@ -39,9 +39,6 @@ func elfFacts(f *elf.File) facts {
 	}
 	x.compilers = comments(f)
 	x.buildID = elfBuildID(f)
-	if d := elfUnits(f); d != nil {
-		x.units(d)
-	}
 	return x
 }
 

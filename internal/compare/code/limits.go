@@ -33,7 +33,7 @@ const (
 const (
 	maxDisassembled     = 256 << 10 // bytes of a function that is shown as instructions
 	maxInstructionEdits = 500       // instructions that differ before a view shows all of them as changed
-	maxView             = 10        // lines of a view
+	maxView             = 8         // lines of a view
 	maxContext          = 2         // lines of what is the same between two changes
 	maxViews            = 3         // functions of one program whose instructions are shown
 	maxFunctionNodes    = 200       // functions of one program that are listed

@@ -75,10 +75,25 @@ func (p *dataPart) covered(i int) int {
 	return int(p.done[i])
 }
 
+// try compares a piece with what lies at its place in q. Where a number that only looks like an address cuts a word in
+// two, whole words around the piece are compared.
 func (p *dataPart) try(q *dataPart, mine, other uint64, rest []byte, same func(mine, other uint64, x, y []byte) bool) bool {
 	off := other - q.s.addr
 	if other < q.s.addr || off+uint64(len(rest)) > uint64(len(q.s.data)) {
 		return false
 	}
-	return same(mine, other, rest, q.s.data[off:off+uint64(len(rest))])
+	if same(mine, other, rest, q.s.data[off:off+uint64(len(rest))]) {
+		return true
+	}
+	const word = 8
+	from := mine - p.s.addr
+	before, after := mine%word, -(mine+uint64(len(rest)))%word
+	if (mine-other)%word != 0 || before+after == 0 || before > from || before > off {
+		return false
+	}
+	end := from + uint64(len(rest)) + after
+	if end > uint64(len(p.s.data)) || off+uint64(len(rest))+after > uint64(len(q.s.data)) {
+		return false
+	}
+	return same(mine-before, other-before, p.s.data[from-before:end], q.s.data[off-before:off+uint64(len(rest))+after])
 }

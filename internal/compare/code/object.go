@@ -50,6 +50,9 @@ func loadObject(m *image, f *elf.File, data []byte) (*image, bool) {
 	}
 	o.relocate()
 	m.facts = elfFacts(f)
+	if d := elfUnits(f); d != nil {
+		m.facts.units(d)
+	}
 	for _, s := range o.symbols {
 		if s.Section == elf.SHN_UNDEF && s.Name != "" {
 			m.facts.imports = append(m.facts.imports, s.Name)

@@ -2,7 +2,9 @@ package code
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"sort"
 	"strings"
 
@@ -211,8 +213,16 @@ func (r *Result) section(s, o *section) *tree.Node {
 }
 
 func differing(x, y []byte) int64 {
-	n := int64(max(len(x), len(y)) - min(len(x), len(y)))
-	for i := range min(len(x), len(y)) {
+	common := min(len(x), len(y))
+	n := int64(max(len(x), len(y)) - common)
+	i := 0
+	for ; i+8 <= common; i += 8 {
+		if v := binary.LittleEndian.Uint64(x[i:]) ^ binary.LittleEndian.Uint64(y[i:]); v != 0 {
+			const low, high = 0x7f7f7f7f7f7f7f7f, 0x8080808080808080
+			n += int64(bits.OnesCount64((v&low + low | v) & high)) // adding 0x7f carries out of every byte that is not zero
+		}
+	}
+	for ; i < common; i++ {
 		if x[i] != y[i] {
 			n++
 		}
