@@ -175,9 +175,7 @@ func (x *expander) list(m *Member, r archive.Reader, file io.ReaderAt, offset in
 		byName[e.Name] = c
 		m.Members = append(m.Members, c)
 	}
-	if m.Format == archive.FormatAr && len(m.Members) > 0 && m.Members[0].Name == "debian-binary" {
-		m.Format = "deb"
-	}
+	m.Format = kindOfArchive(m)
 	if err := x.expandInner(inner, meter); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package artifact_test
 
 import (
+	"archive/zip"
 	"bytes"
 	"encoding/binary"
 	"strings"
@@ -67,5 +68,30 @@ func TestAlpineWithoutSignature(t *testing.T) {
 	third := append(append(bytes.Clone(control), control...), control...)
 	if a := open(t, third); len(a.Hostile) != 1 || !strings.Contains(a.Hostile[0].Error(), "trailing data") {
 		t.Errorf("%v", a.Hostile)
+	}
+}
+
+func TestKindsOfArchives(t *testing.T) {
+	t.Parallel()
+	f := func(names ...string) (list []file) {
+		for _, n := range names {
+			list = append(list, file{name: n, body: "x"})
+		}
+		return list
+	}
+	for want, data := range map[string][]byte{
+		"jar":   zipped(t, zip.Store, f("META-INF/MANIFEST.MF", "a/B.class")...),
+		"war":   zipped(t, zip.Store, f("META-INF/MANIFEST.MF", "WEB-INF/web.xml")...),
+		"whl":   zipped(t, zip.Store, f("a/__init__.py", "a-1.dist-info/WHEEL")...),
+		"apk":   zipped(t, zip.Store, f("META-INF/MANIFEST.MF", "AndroidManifest.xml")...),
+		"aab":   zipped(t, zip.Store, f("BundleConfig.pb", "base/manifest/AndroidManifest.xml")...),
+		"nupkg": zipped(t, zip.Store, f("a.nuspec", "lib/a.dll")...),
+		"gem":   tarball(t, f("metadata.gz", "data.tar.gz", "checksums.yaml.gz")...),
+		"zip":   zipped(t, zip.Store, f("example.org/m@v1.0.0/go.mod")...),
+		"tar":   tarball(t, f("a")...),
+	} {
+		if a := open(t, data); a.Root.Format != want {
+			t.Errorf("%s, want %s", a.Root.Format, want)
+		}
 	}
 }
