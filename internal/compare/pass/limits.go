@@ -8,6 +8,7 @@ const (
 	maxPaxTime   = 40        // bytes of one pax record that holds a time
 	maxPaxHeader = 1 << 20   // bytes of one extended header, as internal/archive has it
 	maxSections  = 4096      // sections of a PE file or load commands of a Mach-O file that are looked at
+	maxDynamic   = 1 << 20   // bytes of the dynamic segment of an ELF file
 	maxDebug     = 16        // entries of a PE debug directory whose times may be forgiven
 	maxSlices    = 32        // slices of a fat Mach-O file
 	maxChunks    = 4096      // chunks of a PNG

@@ -28,6 +28,7 @@ func machoShape(c Content) (shape, error) {
 	}
 	end := at + size
 	var list []piece
+	var used []span // what lies elsewhere: sections, and the entry point
 	for range n {
 		cmd, err := read(c, at, 8)
 		if err != nil {
@@ -48,9 +49,61 @@ func machoShape(c Content) (shape, error) {
 			v := id[6] >> 4
 			list = append(list, piece{what: "uuid", at: at + 8, size: 16, rule: field, pass: allow.MachOUUID, valid: v >= 3 && v <= 5})
 		}
+		more, ok := elsewhere(c, at, length, binary.LittleEndian.Uint32(cmd))
+		if !ok {
+			return nil, nil
+		}
+		used = append(used, more...)
 		at += length
 	}
+	for _, p := range list {
+		for _, u := range used {
+			if p.at < u.at+u.size && u.at < p.at+p.size {
+				return nil, nil
+			}
+		}
+	}
 	return around("macho", c.Size(), list), nil
+}
+
+// elsewhere returns what a load command says lies elsewhere in the file: a section that claims the commands, or an entry point
+// in them, would make code or data of what is forgiven. It says no where it cannot tell.
+func elsewhere(c Content, at, length int64, cmd uint32) ([]span, bool) {
+	b, err := read(c, at, length)
+	if err != nil {
+		return nil, false
+	}
+	le := binary.LittleEndian
+	head, line := 72, 80 // segment_command_64, section_64
+	switch cmd {
+	case 0x5: // LC_UNIXTHREAD: registers
+		return nil, false
+	case 0x80000028: // LC_MAIN
+		if len(b) < 16 {
+			return nil, false
+		}
+		return []span{{max(int64(le.Uint64(b[8:])), 0), c.Size()}}, true // and whatever it runs into
+	case 0x1: // LC_SEGMENT
+		head, line = 56, 68
+	case 0x19: // LC_SEGMENT_64
+	default:
+		return nil, true
+	}
+	if len(b) < head || (len(b)-head)%line != 0 {
+		return nil, false
+	}
+	var list []span
+	for s := b[head:]; len(s) > 0; s = s[line:] {
+		size, from, flags := int64(le.Uint32(s[36:])), int64(le.Uint32(s[40:])), s[56]
+		if line == 80 {
+			size, from, flags = int64(le.Uint64(s[40:])), int64(le.Uint32(s[48:])), s[64]
+		}
+		if flags == 1 || flags == 0xc || flags == 0x12 { // zeros, which are not in the file
+			continue
+		}
+		list = append(list, span{from, size})
+	}
+	return list, true
 }
 
 // fatShape cuts a fat Mach-O file into its slices, each a file of its own.

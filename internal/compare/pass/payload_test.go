@@ -91,6 +91,10 @@ func TestPayloads(t *testing.T) {
 		"elf-build-id: in code":                      {allow.ELFBuildID, elfOf(t, "payloadpayloadpayloa", true), elfOf(t, "12345678901234567890", true)},
 		"pe-timestamp: in code":                      {allow.PETimestamp, peOf(2, true), peOf(3, true)},
 		"pe-timestamp: code":                         {allow.PETimestamp, patched(pe, len(pe)-1, "\xcc"), pe},
+		"elf-build-id: in a table of segments":       {allow.ELFBuildID, withTable(elf), withTable(elfOf(t, "abcdefghijabcdefghij", false))},
+		"pe-timestamp: in a section":                 {allow.PETimestamp, headerMapped(pe), headerMapped(peOf(7, false))},
+		"pe-timestamp: in another directory":         {allow.PETimestamp, imported(pe), imported(peOf(7, false))},
+		"macho-uuid: the entry point":                {allow.MachOUUID, entered(macho), entered(machoOf("abcdef\x30\x80abcdefgh"))},
 		"macho-uuid: of no version":                  {allow.MachOUUID, machoOf("payloadpayload12"), macho},
 		"png-time: no time":                          {allow.PNGTime, pngOf([]byte("payload")), png},
 		"png-time: two":                              {allow.PNGTime, patchedPNG(png, 1), patchedPNG(png, 2)},
@@ -285,6 +289,40 @@ func pngOf(at []byte) []byte {
 		b = binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE([]byte(c.name+c.data)))
 	}
 	return b
+}
+
+// withTable says that a table of segments lies where the build id is.
+func withTable(b []byte) []byte {
+	b = bytes.Clone(b)
+	binary.LittleEndian.PutUint64(b[32:], 64+16)
+	binary.LittleEndian.PutUint16(b[54:], 56)
+	binary.LittleEndian.PutUint16(b[56:], 1)
+	return b
+}
+
+// headerMapped lets the code section begin with the file.
+func headerMapped(b []byte) []byte {
+	b = bytes.Clone(b)
+	binary.LittleEndian.PutUint32(b[0x58+240+20:], 0)
+	return b
+}
+
+// imported lets the table of imports begin where the time of the exports is.
+func imported(b []byte) []byte {
+	b = bytes.Clone(b)
+	binary.LittleEndian.PutUint32(b[0x58+112+8:], 0x2004)
+	binary.LittleEndian.PutUint32(b[0x58+112+12:], 20)
+	return b
+}
+
+// entered adds an entry point inside the identifier.
+func entered(b []byte) []byte {
+	le := binary.LittleEndian
+	out := append(bytes.Clone(b[:56]), le.AppendUint32(le.AppendUint32(nil, 0x80000028), 24)...)
+	out = le.AppendUint64(le.AppendUint64(out, 40), 0)
+	le.PutUint32(out[16:], 2)
+	le.PutUint32(out[20:], 48)
+	return append(out, b[56:]...)
 }
 
 // patchedPNG puts a second time before the end of a PNG.

@@ -3,6 +3,7 @@ package pass
 import (
 	"debug/elf"
 	"encoding/binary"
+	"io"
 
 	"github.com/glassbuild/glassbuild/internal/allow"
 	"github.com/glassbuild/glassbuild/internal/compare/graft"
@@ -31,7 +32,7 @@ func elfShape(c Content) (shape, error) {
 	if err != nil {
 		return nil, nil
 	}
-	if !buildIDNote(note, f.ByteOrder) || !alone(f, id) {
+	if !buildIDNote(note, f.ByteOrder) || !alone(c, f, id) {
 		return nil, nil
 	}
 	size := int64(len(note)) - 16
@@ -51,20 +52,69 @@ func buildIDNote(b []byte, order binary.ByteOrder) bool {
 	return (n == 8 || n == 16 || n == 20) && len(b) == 16+n
 }
 
-// alone tells whether nothing else of the file lies where the section lies.
-func alone(f *elf.File, id *elf.Section) bool {
+// alone tells whether nothing else of the file lies where the section lies: no other section, no header or table, no
+// segment but those that map or name the note, and nothing that the loader is pointed at.
+func alone(c Content, f *elf.File, id *elf.Section) bool {
 	overlaps := func(at, size uint64) bool { return at < id.Offset+id.FileSize && id.Offset < at+size && size > 0 }
 	for _, s := range f.Sections {
 		if s != id && s.Type != elf.SHT_NULL && s.Type != elf.SHT_NOBITS && overlaps(s.Offset, s.FileSize) {
 			return false
 		}
 	}
+	for _, t := range elfTables(c, f) {
+		if overlaps(t[0], t[1]) {
+			return false
+		}
+	}
 	for _, p := range f.Progs {
-		if p.Flags&elf.PF_X != 0 && overlaps(p.Off, p.Filesz) {
+		switch {
+		case !overlaps(p.Off, p.Filesz), p.Type == elf.PT_NOTE:
+		case p.Type != elf.PT_LOAD || p.Flags&(elf.PF_X|elf.PF_W) != 0:
+			return false
+		}
+		if p.Type == elf.PT_DYNAMIC && pointsInto(p, f, id.Addr, id.Addr+id.FileSize) {
 			return false
 		}
 	}
 	return true
+}
+
+// elfTables returns where the tables of segments and sections lie.
+func elfTables(c Content, f *elf.File) [][2]uint64 {
+	b, err := read(c, 0, min(elfHeaders, c.Size()))
+	if err != nil || len(b) < elfHeaders {
+		return [][2]uint64{{0, uint64(c.Size())}} // nothing is alone in such a file
+	}
+	o := f.ByteOrder
+	if f.Class == elf.ELFCLASS32 {
+		return [][2]uint64{{uint64(o.Uint32(b[28:])), uint64(o.Uint16(b[42:])) * uint64(o.Uint16(b[44:]))},
+			{uint64(o.Uint32(b[32:])), uint64(o.Uint16(b[46:])) * uint64(o.Uint16(b[48:]))}}
+	}
+	return [][2]uint64{{o.Uint64(b[32:]), uint64(o.Uint16(b[54:])) * uint64(o.Uint16(b[56:]))},
+		{o.Uint64(b[40:]), uint64(o.Uint16(b[58:])) * uint64(o.Uint16(b[60:]))}}
+}
+
+// pointsInto tells whether an entry of the dynamic segment holds an address from one to another: the loader would take what
+// lies there for a table of its own.
+func pointsInto(p *elf.Prog, f *elf.File, from, to uint64) bool {
+	b := make([]byte, min(p.Filesz, maxDynamic))
+	if _, err := p.ReadAt(b, 0); err != nil && err != io.EOF || p.Filesz > maxDynamic {
+		return true
+	}
+	word := 8
+	if f.Class == elf.ELFCLASS32 {
+		word = 4
+	}
+	for ; len(b) >= 2*word; b = b[2*word:] {
+		v := uint64(f.ByteOrder.Uint32(b[word:]))
+		if word == 8 {
+			v = f.ByteOrder.Uint64(b[word:])
+		}
+		if v >= from && v < to && to > from && from > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // peFile is what of a PE file is needed to find its times.
@@ -93,6 +143,9 @@ func peShape(c Content) (shape, error) {
 	stamp := func(what string, at int64) piece {
 		return piece{what: what, at: at, size: 4, rule: field, pass: allow.PETimestamp, valid: true}
 	}
+	if !p.free(p.coff+4, 4) || !p.free(p.optional+64, 4) { // a section maps the header
+		return nil, nil
+	}
 	list := []piece{stamp("time of the file header", p.coff+4)}
 	sum, err := read(c, p.optional+64, 4)
 	if err != nil {
@@ -105,11 +158,11 @@ func peShape(c Content) (shape, error) {
 	if binary.LittleEndian.Uint32(sum) == want {
 		list = append(list, piece{what: "checksum", at: p.optional + 64, size: 4, rule: derived})
 	}
-	if at, ok := p.place(p.dirs[0], 40); ok {
+	if at, ok := p.place(0, 40); ok {
 		list = append(list, stamp("time of the export directory", at+4))
 	}
 	if n := int64(p.dirs[6][1]); n >= 28 && n%28 == 0 && n/28 <= maxDebug {
-		if at, ok := p.place(p.dirs[6], n); ok {
+		if at, ok := p.place(6, n); ok {
 			for i := range n / 28 {
 				list = append(list, stamp("time of a debug entry", at+i*28+4))
 			}
@@ -164,11 +217,28 @@ func readPE(c Content) (*peFile, bool) {
 	return p, true
 }
 
+// free tells whether no section shares a run of bytes.
+func (p *peFile) free(at, size int64) bool {
+	for _, s := range p.sections {
+		if at < s.offset+s.raw && s.offset < at+size {
+			return false
+		}
+	}
+	return true
+}
+
 // place gives the offset of size bytes at the address of a directory, when exactly one section holds them, which cannot be
-// executed, and no other section shares its bytes.
-func (p *peFile) place(dir [2]uint32, size int64) (int64, bool) {
+// executed, and neither another section nor another directory shares them.
+func (p *peFile) place(which int, size int64) (int64, bool) {
+	dir := p.dirs[which]
 	if dir[0] == 0 || int64(dir[1]) < size {
 		return 0, false
+	}
+	for i, o := range p.dirs {
+		// the one of certificates (4) is an offset in the file
+		if i != which && i != 4 && o[1] > 0 && int64(o[0]) < int64(dir[0])+size && int64(dir[0]) < int64(o[0])+int64(o[1]) {
+			return 0, false
+		}
 	}
 	found := int64(-1)
 	for _, s := range p.sections {
