@@ -269,8 +269,12 @@ func evidenceFiles(dir string, entries []fs.DirEntry) ([]string, error) {
 	}
 	var out []string
 	for _, e := range entries {
-		if !e.IsDir() && evidenceName(e.Name(), present) {
-			out = append(out, filepath.Join(dir, e.Name()))
+		path := filepath.Join(dir, e.Name())
+		if e.IsDir() || !evidenceName(e.Name(), present) {
+			continue
+		}
+		if st, err := os.Stat(path); err == nil && st.Mode().IsRegular() { // a link may lead to a file; a pipe is none
+			out = append(out, path)
 		}
 	}
 	if len(out) > maxEvidenceFiles {

@@ -125,6 +125,8 @@ func (c *checker) subjects(ctx context.Context, yield func(*subject) bool) error
 			}
 		case serr == nil && st.IsDir():
 			err = c.release(ctx, arg, yield)
+		case serr == nil && !st.Mode().IsRegular():
+			err = fault.Usagef(fault.Quote(arg), "is not a file")
 		case serr == nil:
 			var l *library
 			if l, err = c.folder(ctx, folders, filepath.Dir(arg), nil); err == nil {

@@ -113,3 +113,25 @@ func TestTrustUpdate(t *testing.T) {
 		t.Errorf("another root: exit %d\n%s", code, out)
 	}
 }
+
+// TestPipesAreNotRead: a pipe among the evidence, or as the artefact, would keep a reader waiting for ever.
+func TestPipesAreNotRead(t *testing.T) {
+	t.Parallel()
+	i, dir := instance(t, "pipes")
+	for _, name := range []string{"tool.sigstore.json", "pipe"} {
+		if err := syscall.Mkfifo(filepath.Join(dir, name), 0o600); err != nil {
+			t.Skipf("NOT TESTED: no pipes here: %v", err)
+		}
+	}
+	code, stdout, stderr := checked(t, release, i.TrustedRoot(evidencetest.Spans{}), i.Attest(provenanceOf("tool"), evidencetest.Leaf{}).JSON(), dir)
+	answered(t, "", code, stdout, stderr)
+	for _, args := range [][]string{{filepath.Join(dir, "pipe")}, {filepath.Join(dir, "tool"), "--evidence", filepath.Join(dir, "pipe")}} {
+		code, stdout, stderr := program(append([]string{"check", "--policy", filepath.Join(dir, "policy.toml"), "--trusted-root", filepath.Join(dir, "root.json")}, args...)...)
+		if code != 4 || stdout != "" {
+			t.Errorf("%v: exit %d\n%s%s", args, code, stdout, stderr)
+		}
+	}
+	if code, stdout, _ := program("check", dir, "--policy", filepath.Join(dir, "policy.toml"), "--trusted-root", filepath.Join(dir, "root.json")); code != 1 || !strings.Contains(stdout, "unsupported type") {
+		t.Errorf("a release with a pipe: exit %d\n%s", code, stdout)
+	}
+}

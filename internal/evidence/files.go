@@ -13,7 +13,14 @@ import (
 
 // ReadFile reads a file of evidence of at most MaxFile bytes, without reading more of it than that.
 func ReadFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	st, err := os.Stat(path) // before it is opened: opening a pipe waits for whoever writes into it
+	if err == nil && !st.Mode().IsRegular() {
+		return nil, fault.Usagef(fault.Quote(path), "is not a file")
+	}
+	var f *os.File
+	if err == nil {
+		f, err = os.Open(path)
+	}
 	if err != nil {
 		var p *os.PathError
 		if errors.As(err, &p) {
