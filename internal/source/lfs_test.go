@@ -284,7 +284,6 @@ func TestLargeFileServerOfTheCommit(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, s, store, id := largeRepo(t, config, "one")
-			client := s.client(t, remote.Options{})
 			transport := s.Server.Client().Transport.(*http.Transport).Clone()
 			dial := transport.DialContext
 			transport.DialContext = dialInstead(dial, strings.TrimPrefix(url, "https://"), strings.TrimPrefix(other.URL, "https://"))

@@ -310,7 +310,8 @@ func (e *expression) read(depth int) bool {
 	case 4: // anchor by hash
 		return slot() && e.data()
 	case 6, 7: // and, or
-		return e.read(depth+1) && e.read(depth+1)
+		left := e.read(depth + 1)
+		return left && e.read(depth+1)
 	case 9: // not
 		return e.read(depth + 1)
 	case 10: // a key of Info.plist
