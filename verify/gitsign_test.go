@@ -147,7 +147,7 @@ func TestGitsignCommits(t *testing.T) {
 		"altered":               {altered, mine, root, "bad", "digest differs"},
 		"another identity":      {logged, anybody, root, "good-untrusted", "not in the policy"},
 		"roots of others":       {logged, mine, strangers, "good-untrusted", "does not chain"},
-		"nobody's roots at all": {logged, mine, "", "good-untrusted", "no authority is known"},
+		"nobody's roots at all": {logged, mine, "", "good-untrusted", "no authority is known; no trusted root is at hand"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

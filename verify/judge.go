@@ -19,6 +19,9 @@ func (r *run) judgeSignature(payload, sig []byte, claimed int64) verdict.Signatu
 		opt.TrustedTime = r.witnessed
 	}
 	res := signature.Verify(payload, sig, opt)
+	if res.Kind == signature.KindX509 && res.Status == signature.StatusGoodUntrusted && r.roots == nil && r.policy.Trust.NeedsRoots() {
+		res.Detail += "; no trusted root is at hand: glassbuild trust update stores one, --trusted-root names one"
+	}
 	return verdict.Signature{Status: string(res.Status), Kind: string(res.Kind), Signer: res.Signer, Platform: res.Platform, Key: res.Key, Detail: res.Detail}
 }
 
