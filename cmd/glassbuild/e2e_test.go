@@ -26,6 +26,7 @@ import (
 	"github.com/glassbuild/glassbuild/internal/evidence"
 	"github.com/glassbuild/glassbuild/internal/evidence/e2etest"
 	"github.com/glassbuild/glassbuild/internal/evidence/evidencetest"
+	"github.com/glassbuild/glassbuild/internal/oci"
 )
 
 // e2eCache is where the run in the namespace finds the toolchain: there is no network in it.
@@ -340,13 +341,17 @@ func (p *pipeline) image() {
 	p.run(0, "glassbuild", "check", ours, "--policy", "image-gate.toml")
 	p.run(1, "glassbuild", "check", theirs, "--policy", "image-gate.toml")
 	if !e2etest.WithCosign() {
-		p.t.Log("GLASSBUILD_E2E_COSIGN is not set: cosign takes no part")
+		p.t.Log("GLASSBUILD_E2E_COSIGN is not set: cosign and oras take no part")
 		return
 	}
 	cosign := filepath.Join(p.Bin, "cosign")
 	who := []string{"--trusted-root", p.Root, "--certificate-identity", e2etest.Identity, "--certificate-oidc-issuer", e2etest.IssuerURL}
 	p.run(0, cosign, append(append([]string{"verify-attestation", "--type", "slsaprovenance1"}, who...), ours)...)
 	p.run(0, cosign, append(append([]string{"verify-attestation", "--type", evidence.PredicateTestResult}, who...), ours)...)
+	found := p.run(0, filepath.Join(p.Bin, "oras"), "discover", "--plain-http", "--format", "json", ours)
+	if n := strings.Count(found, `"`+oci.AnnotationPredicate+`"`); n != 4 {
+		p.t.Errorf("oras finds %d bundles:\n%s", n, found)
+	}
 	predicate := p.write("predicate.json", `{"buildDefinition":{"buildType":"https://example.org/b","externalParameters":{}},"runDetails":{"builder":{"id":"https://example.org/builder"}}}`)
 	token := p.write("token", p.Token(p.commit))
 	p.run(0, cosign, "attest", "--yes", "--identity-token", token, "--signing-config", p.Config, "--trusted-root", p.Root, "--predicate", predicate, "--type", "slsaprovenance1", theirs)

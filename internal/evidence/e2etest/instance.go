@@ -32,6 +32,7 @@ const (
 	rekorModule  = "github.com/sigstore/rekor-tiles/v2/cmd/rekor-server/posix@v2.3.0"
 	tsaModule    = "github.com/sigstore/timestamp-authority/v2/cmd/timestamp-server@v2.1.3"
 	cosignModule = "github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3"
+	orasModule   = "oras.land/oras/cmd/oras@v1.2.3"
 )
 
 // Where they listen, inside a network namespace of their own.
@@ -66,7 +67,7 @@ func Run(t *testing.T, inside func(t *testing.T, i *Instance), env ...string) {
 	bin := filepath.Join(cacheDir(t), "bin")
 	modules := map[string]string{"fulcio": fulcioModule, "posix": rekorModule, "timestamp-server": tsaModule}
 	if WithCosign() {
-		modules["cosign"] = cosignModule
+		modules["cosign"], modules["oras"] = cosignModule, orasModule
 	}
 	for name, module := range modules {
 		install(t, bin, name, module)
@@ -87,7 +88,7 @@ func Run(t *testing.T, inside func(t *testing.T, i *Instance), env ...string) {
 // Inside tells whether this is the run in the namespace.
 func Inside() bool { return os.Getenv(inner) != "" }
 
-// WithCosign tells whether cosign takes part: building it takes minutes, so that it has to be asked for.
+// WithCosign tells whether cosign and oras take part: building them takes minutes, so that it has to be asked for.
 func WithCosign() bool { return os.Getenv("GLASSBUILD_E2E_COSIGN") != "" }
 
 func cacheDir(t *testing.T) string {
