@@ -2,6 +2,8 @@
 // network or files. It reads the three kinds that git writes: OpenPGP (RFC 9580), SSHSIG (OpenSSH's PROTOCOL.sshsig
 // and PROTOCOL.certkeys) and CMS (RFC 5652) as gitsign, smimesign, gpgsm and OpenSSL write it.
 //
+// Signatures inside files are CMS in DER, OpenPGP packets or bare arithmetic, see VerifyEmbedded, VerifyPackets and VerifyRaw.
+//
 // It always judges the exact bytes that are handed in. It parses strictly: each byte of a signature belongs to a field
 // that is either signed, checked against the key, or named evidence for somebody else to judge; what is ambiguous (two
 // signatures in one armour, anything behind it) is bad. The one exception is the text headers of OpenPGP armour.
