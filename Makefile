@@ -59,8 +59,9 @@ bench-diff: init ## opening and comparing artefacts, beside hashing them
 	$(GO) test -run xxx -bench . -benchtime 1x ./internal/artifact ./internal/compare/...
 	$(BENCH) -run TestBenchDiff ./cmd/glassbuild
 
-bench-build: init ## starting a sandbox
+bench-build: init ## starting a sandbox; unpacking a layer, and using a root again
 	$(GO) test -run xxx -bench True ./internal/sandbox
+	$(GO) test -run xxx -bench . -benchtime 3x ./internal/builder/rootfs
 
 e2e: build ## slow tests with real servers and toolchains
 	GLASSBUILD_E2E=1 $(GO) test -timeout 60m -run E2E ./...

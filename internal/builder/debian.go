@@ -54,7 +54,7 @@ const (
 // debianKind is the kind of the store's trees and results; debianLayout changes when the same packages are laid otherwise.
 const (
 	debianKind   = "debian-root"
-	debianLayout = "1"
+	debianLayout = "2"
 )
 
 // debianRoot is one root of packages on its way.

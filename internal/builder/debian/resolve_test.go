@@ -157,9 +157,22 @@ update-alternatives --install /usr/bin/$x x /usr/bin/y 1
 update-alternatives --install /usr/bin/../../etc/x x /usr/bin/y 1
 update-alternatives --install /usr/bin/x ../x /usr/bin/y 1
 update-alternatives --remove cc /usr/bin/gcc
+ver=1.16
+vers="x y"
+prio="34"
+twice=1
+twice=2
+for loop in a b; do
+update-alternatives --install /usr/bin/automake automake \
+	/usr/bin/automake-$ver $prio \
+	--slave "/usr/bin/aclocal" aclocal /usr/bin/aclocal-${ver}
+update-alternatives --install /usr/bin/t t /usr/bin/t-$twice 1
+update-alternatives --install /usr/bin/l l /usr/bin/l-$loop 1
+update-alternatives --install /usr/bin/v v /usr/bin/v-$vers 1
 update-alternatives --install /usr/bin/short
 `))
-	want := "[{{/usr/bin/cc cc /usr/bin/gcc} 20 [{/usr/share/man/man1/cc.1.gz cc.1.gz /usr/share/man/man1/gcc.1.gz}]} {{/usr/bin/c89 c89 /usr/bin/c89-gcc} 20 []}]"
+	want := "[{{/usr/bin/cc cc /usr/bin/gcc} 20 [{/usr/share/man/man1/cc.1.gz cc.1.gz /usr/share/man/man1/gcc.1.gz}]} {{/usr/bin/c89 c89 /usr/bin/c89-gcc} 20 []}" +
+		" {{/usr/bin/automake automake /usr/bin/automake-1.16} 34 [{/usr/bin/aclocal aclocal /usr/bin/aclocal-1.16}]}]"
 	if text := fmt.Sprint(got); text != want {
 		t.Errorf("%s", text)
 	}
