@@ -148,6 +148,15 @@ func TestDebianBuilder(t *testing.T) {
 	expect(t, "honest", p.verify(t, recipe, policy, p.honest), "passed", "identical", "")
 	expect(t, "one changed line", p.verify(t, recipe, policy, p.altered), "failed", "different", verdict.CheckMatch)
 	expect(t, "archive that nobody trusts", p.verify(t, recipe, "", p.honest), "failed", "", verdict.CheckBuilder)
+	info := filepath.Join(p.dir, "tool.buildinfo")
+	p.write(t, info, "Format: 1.0\nInstalled-Build-Depends:\n tiny-cc (= 1.0-1)\n")
+	if again, err := verify.Lock(context.Background(), verify.Request{Repository: p.repo, Commit: p.honest, RecipeFile: recipe, PolicyFile: policy, Buildinfo: info, CacheDir: filepath.Join(p.dir, "cache")}); err != nil || string(again) != string(lock) {
+		t.Errorf("from a .buildinfo file: %v\n%s", err, again)
+	}
+	p.write(t, info, "Format: 1.0\nInstalled-Build-Depends:\n tiny-cc (= 0.9-1)\n")
+	if _, err := verify.Lock(context.Background(), verify.Request{Repository: p.repo, Commit: p.honest, RecipeFile: recipe, PolicyFile: policy, Buildinfo: info, CacheDir: filepath.Join(p.dir, "cache")}); err == nil || !strings.Contains(err.Error(), "tiny-cc=0.9-1") {
+		t.Errorf("a version that is gone: %v", err)
+	}
 	for what, change := range map[string]func(string) string{
 		"lock of another package": func(s string) string {
 			return strings.Replace(s, archivetest.SHA(a.Files["pool/main/tiny-cc_1.0-1_amd64.deb"]), strings.Repeat("0", 64), -1)

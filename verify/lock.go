@@ -2,13 +2,17 @@ package verify
 
 import (
 	"context"
+	"os"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/rebuild"
 )
 
+// maxBuildinfo bounds a .buildinfo file; its parser refuses what is longer than it reads.
+const maxBuildinfo = 8 << 20
+
 // Lock runs the fetch steps of a commit's recipe and returns the lock: every fetched file and every part of the builder,
-// by digest. Only Repository, Commit, RecipeFile, PolicyFile, Offline, CacheDir and Progress of the request are used.
+// by digest. Only Repository, Commit, RecipeFile, PolicyFile, Buildinfo, Offline, CacheDir and Progress of the request are used.
 func Lock(ctx context.Context, req Request) ([]byte, error) {
 	req.Artefact, req.Member, req.Keep = "", "", ""
 	if req.Commit == "" {
@@ -24,7 +28,18 @@ func Lock(ctx context.Context, req Request) ([]byte, error) {
 			return nil, err
 		}
 	}
-	l, err := rebuild.MakeLock(ctx, r.rebuildRequest(nil))
+	work := r.rebuildRequest(nil)
+	if req.Buildinfo != "" {
+		f, err := os.Open(req.Buildinfo)
+		if err != nil {
+			return nil, fault.Usagef(fault.Quote(req.Buildinfo), "cannot be read: %w", bare(err))
+		}
+		defer f.Close()
+		if work.Buildinfo, err = readAtMost(f, maxBuildinfo); err != nil {
+			return nil, fault.Usagef(fault.Quote(req.Buildinfo), "cannot be read: %w", bare(err))
+		}
+	}
+	l, err := rebuild.MakeLock(ctx, work)
 	if err != nil {
 		return nil, err
 	}

@@ -48,6 +48,7 @@ type Request struct {
 	Repository  string   // folder or URL; "" is the repository in the current folder
 	Commit      string   // full id; "" is what the artefact says of itself
 	RecipeFile  string   // a recipe of the auditor's own; a lock beside it is read too
+	Buildinfo   string   // only for Lock: a .buildinfo file whose versions of packages the lock takes
 	PolicyFile  string   // "" is the built-in policy
 	Evidence    []string // files, folders and images with signed evidence, beside what lies next to the artefact
 	TrustedRoot string   // file; "" is the one that the policy names, or the one that UpdateTrust stored

@@ -11,7 +11,7 @@ import (
 )
 
 func (a *app) lockCommand() *cobra.Command {
-	var repo, commit, recipeFile, policyFile, output string
+	var repo, commit, recipeFile, policyFile, buildinfo, output string
 	var check, offline bool
 	c := &cobra.Command{
 		Use:   "lock",
@@ -23,7 +23,7 @@ the lock beside the recipe takes exactly these bytes or none. --check compares i
 		Args: exactly(0, ""),
 		RunE: func(c *cobra.Command, _ []string) error {
 			p := newProgress(a.err)
-			text, err := verify.Lock(c.Context(), verify.Request{Repository: repo, Commit: commit, RecipeFile: recipeFile, PolicyFile: policyFile, Offline: offline, Progress: p.Step})
+			text, err := verify.Lock(c.Context(), verify.Request{Repository: repo, Commit: commit, RecipeFile: recipeFile, PolicyFile: policyFile, Buildinfo: buildinfo, Offline: offline, Progress: p.Step})
 			p.Close()
 			if err != nil {
 				return err
@@ -45,6 +45,7 @@ the lock beside the recipe takes exactly these bytes or none. --check compares i
 	c.Flags().StringVar(&repo, "repo", "", "git repository: a folder, or an https or ssh URL (default: the repository in the current folder)")
 	c.Flags().StringVar(&commit, "commit", "", "full id of the commit")
 	c.Flags().StringVar(&recipeFile, "recipe", "", "recipe file of your own (default: glassbuild.toml at the commit)")
+	c.Flags().StringVar(&buildinfo, "buildinfo", "", "a .buildinfo file: its versions of Debian packages, and no others, go into the lock")
 	c.Flags().StringVar(&policyFile, "policy", "", "policy file: its archive-keys count when versions of packages are chosen (default: the built-in one)")
 	c.Flags().StringVarP(&output, "output", "o", "glassbuild.lock", "file to write, or to compare with")
 	c.Flags().BoolVar(&check, "check", false, "compare the file with what is fetched now, write nothing")

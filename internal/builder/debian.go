@@ -21,6 +21,7 @@ import (
 type Debian struct {
 	Suite  string
 	Wanted []string // "name" or "name=version"
+	Exact  bool     // Wanted is the whole list, every one with its version: nothing is added
 	Mirror string   // address of the archive, or of a dated snapshot of it; "" is what the system's apt sources say
 	Pins   *DebianPins
 }
@@ -129,7 +130,11 @@ func ResolveDebian(ctx context.Context, d *Debian, platform string, opts Options
 	if err != nil {
 		return nil, err
 	}
-	chosen, err := debian.Resolve(index, r.Wanted)
+	choose := debian.Resolve
+	if r.Exact {
+		choose = debian.Exact
+	}
+	chosen, err := choose(index, r.Wanted)
 	if err != nil {
 		return nil, named(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/builder"
+	"github.com/glassbuild/glassbuild/internal/builder/debian"
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/recipe"
 )
@@ -13,6 +14,9 @@ import (
 // vouches: every verification derives the vouchers again.
 func MakeLock(ctx context.Context, req Request) (*recipe.Lock, error) {
 	req.Lock, req.resolve = nil, true
+	if req.Buildinfo != nil && req.Recipe.Builder.Debian == nil {
+		return nil, fault.Usagef("buildinfo", "names Debian packages, and the recipe's builder has none")
+	}
 	o := &Outcome{}
 	for _, step := range []func(context.Context, Request) error{o.export, o.prepare, o.fetch} {
 		if err := step(ctx, req); err != nil {
@@ -81,6 +85,13 @@ const fromDebian = "debian"
 func (o *Outcome) debianPins(ctx context.Context, req Request, want builder.Request, opts builder.Options) (*builder.DebianPins, error) {
 	if req.resolve {
 		req.Step("choosing versions of Debian packages")
+		if req.Buildinfo != nil {
+			var err error
+			if want.Debian.Wanted, err = debian.ParseBuildinfo(req.Buildinfo); err != nil {
+				return nil, err
+			}
+			want.Debian.Exact = true
+		}
 		pins, err := builder.ResolveDebian(ctx, want.Debian, want.Platform, opts)
 		if err != nil {
 			return nil, err

@@ -55,6 +55,8 @@ type Request struct {
 	Remote  *remote.Client
 	// ArchiveKeys are OpenPGP keys that vouch for package archives beside the system's own.
 	ArchiveKeys [][]byte
+	// Buildinfo is a .buildinfo file whose versions of packages a lock takes; nil for none. It counts when a lock is made.
+	Buildinfo []byte
 	// resolve lets a builder choose versions: only whoever makes a lock does.
 	resolve bool
 	Fresh   bool // take no cached outcome
