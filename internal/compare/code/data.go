@@ -306,6 +306,10 @@ func (c *comparison) samePointer(va, vb uint64, at pair) bool {
 func (c *comparison) sameOffset(x, y []byte, at, base pair) bool {
 	ua, ub := binary.LittleEndian.Uint32(x), binary.LittleEndian.Uint32(y)
 	if c.a.table != nil && c.b.table != nil {
+		ta, tb := at.a-c.a.module.types, at.b-c.b.module.types
+		if ta >= c.a.module.etypes-c.a.module.types || tb >= c.b.module.etypes-c.b.module.types {
+			return false // only types hold such offsets
+		}
 		return c.sameGoOffset(uint64(ua), uint64(ub))
 	}
 	da, db := uint64(int64(int32(ua))), uint64(int64(int32(ub)))

@@ -103,3 +103,26 @@ func (m *image) typeData(o object) (string, bool) {
 	name, ok := nameEntries(o.data)
 	return "name " + name, ok
 }
+
+// runtimeTables counts the bytes in which the tables differ that Go's runtime keeps about functions: stack maps, and the
+// index from code to functions. They hold no addresses: where the code is the same they are.
+func (c *comparison) runtimeTables() int64 {
+	if c.a.table == nil || c.b.table == nil {
+		return 0
+	}
+	tables := func(m *image) []byte {
+		b := m.bytes(m.module.gofunc)
+		return b[:min(uint64(len(b)), m.table.funcdataEnd(m.module.gofunc)-m.module.gofunc)]
+	}
+	n := differing(tables(c.a), tables(c.b))
+	ma, mb := &c.a.module, &c.b.module
+	if size := ma.etext - ma.text; size == mb.etext-mb.text && c.order() == 0 {
+		const bucket, entry = 4096, 20 // runtime.findfuncbucket
+		index := func(m *image) []byte {
+			b := m.bytes(m.module.findfunc)
+			return b[:min(uint64(len(b)), (size+bucket-1)/bucket*entry)]
+		}
+		n += differing(index(c.a), index(c.b))
+	}
+	return n
+}

@@ -78,7 +78,7 @@ func explain(n *tree.Node, shipped, rebuilt []byte) {
 	r.nodes(n, a, b, own)
 	if len(n.Causes) == 0 {
 		n.Causes = append(n.Causes, tree.Cause{
-			ID: tree.CauseLayout, Text: fmt.Sprintf("all functions and data are the same: %d bytes differ in headers, tables or padding", n.Bytes), Details: sectionDetails(n),
+			ID: tree.CauseLayout, Text: fmt.Sprintf("all functions and the data that they use are the same: %d bytes differ in headers, tables or padding", n.Bytes), Details: sectionDetails(n),
 		})
 	}
 }

@@ -179,11 +179,18 @@ func TestEveryByteOfCodeAndDataCounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	m, ok := load(honest)
+	if !ok {
+		t.Fatal("not loaded")
+	}
 	missed := 0
 	for _, name := range []string{".text", ".rodata", ".noptrdata", ".data"} {
 		s := f.Section(name)
-		for i := range uint64(3) {
-			at := s.Offset + s.FileSize*(2*i+1)/7
+		for i := range uint64(9) {
+			at := s.Offset + s.FileSize*(2*i+1)/19
+			if addr := s.Addr + at - s.Offset; addr-m.module.at < m.module.size {
+				continue // the runtime's description of where things lie, which is not compared: docs/diff.md says so
+			}
 			b[at] ^= 0x10
 			r, ok := Programs(b, honest)
 			if ok && r.Equal() {

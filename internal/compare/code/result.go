@@ -40,6 +40,7 @@ type Result struct {
 	RebuiltObjects int
 	ShippedWhere   []string // which of them, by name or place
 	RebuiltWhere   []string
+	Tables         int64    // bytes of the Go runtime's tables that differ although the code does not
 	Types          int      // places in Go's type information that differ because other functions are linked
 	typeNames      []string // the first of them
 	vectors        [2]int   // instructions of vector extensions in changed functions
@@ -49,7 +50,7 @@ type Result struct {
 // Equal tells whether neither code nor data differs.
 func (r *Result) Equal() bool {
 	return r.Functions > 0 && r.Same == r.Functions && len(r.Added)+len(r.Removed)+len(r.Changed)+len(r.Data) == 0 &&
-		len(r.ShippedStrings)+len(r.RebuiltStrings)+r.ShippedObjects+r.RebuiltObjects == 0
+		len(r.ShippedStrings)+len(r.RebuiltStrings)+r.ShippedObjects+r.RebuiltObjects == 0 && r.Tables == 0
 }
 
 // Programs compares two executables function by function, also stripped ones as far as tables for tracebacks or
@@ -118,6 +119,9 @@ func compareImages(a, b *image) *Result {
 		}
 	} else {
 		r.Data = append(r.Data, typed...)
+	}
+	if !follows {
+		r.Tables = c.runtimeTables()
 	}
 	r.Order = c.order()
 	c.vectors(r, out)

@@ -37,6 +37,9 @@ func (r *Result) dataCauses() []tree.Cause {
 			causes = append(causes, c)
 		}
 	}
+	if r.Tables > 0 {
+		causes = append(causes, tree.Cause{ID: tree.CauseData, Text: fmt.Sprintf("the code is the same, and the tables that Go's runtime keeps about it are not: %d bytes differ", r.Tables)})
+	}
 	if r.Types > 0 {
 		causes = append(causes, tree.Cause{ID: tree.CauseData, Text: fmt.Sprintf("type information differs in %d places, as it does when other functions are linked", r.Types), Details: r.typeNames})
 	}
