@@ -65,17 +65,23 @@ type app struct {
 }
 
 func (a *app) command() *cobra.Command {
+	var printVersion bool
 	root := &cobra.Command{
 		Use:           "glassbuild",
 		Short:         "Prove that the binary you were given is the source you were shown",
 		Long:          longHelp,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Version:       version(),
 		Args:          cobra.NoArgs,
-		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if printVersion {
+				return a.write("", []byte(version()+"\n"))
+			}
+			return c.Help()
+		},
 	}
-	root.SetVersionTemplate("{{.Version}}\n")
+	// not cobra's own flag, whose template would link text/template, and with it every method of every type
+	root.Flags().BoolVarP(&printVersion, "version", "v", false, "print the version")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fault.Usagef(c.CommandPath(), "%w", err).WithHint("%s --help lists the flags", c.CommandPath())
 	})

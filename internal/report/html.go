@@ -1,75 +1,38 @@
 package report
 
 import (
-	"bytes"
-	"crypto/sha256"
 	_ "embed"
-	"encoding/base64"
 	"fmt"
-	"html/template"
 	"strings"
-	"sync"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/markup"
 	"github.com/glassbuild/glassbuild/internal/verdict"
 )
-
-//go:embed page.html
-var pageSource string
 
 //go:embed page.css
 var pageStyle string
 
-// page is parsed when it is first wanted: a check takes milliseconds, and most print text.
-var page = sync.OnceValue(func() *template.Template {
-	return template.Must(template.New("page").Funcs(template.FuncMap{
-		"quote": fault.Quote, "line": printable, "lines": block, "sign": sign, "resultStatus": resultStatus, "short": shortDigest,
-		"upper": func(r verdict.Result) string { return strings.ToUpper(string(r)) },
-	}).Parse(pageSource))
-})
-
-// view is what the page shows.
-type view struct {
-	V           verdict.Verdict
-	Style       template.CSS
-	StyleHash   template.HTMLAttr
-	Trouble     []verdict.Check
-	Chain       []Hop
-	Maps        []byteMap
-	Members     []verdict.MemberResult
-	MoreMembers int
-	ByHand      string
-}
-
-// SizeOf is there for the template.
-func (view) SizeOf(n int64) string { return fmt.Sprintf("%d bytes", n) }
-
 // HTML renders the verdict as one page that needs nothing else: no script, no font, no image, nothing from a network. Its
 // Content-Security-Policy allows its own style by hash and nothing more, and every foreign name is text.
 func HTML(v verdict.Verdict) ([]byte, error) {
-	style := sha256.Sum256([]byte(pageStyle))
-	p := view{
-		V: v, Style: template.CSS(pageStyle), StyleHash: template.HTMLAttr("sha256-" + base64.StdEncoding.EncodeToString(style[:])),
-		Chain: Chain(v), Maps: byteMaps(v),
-	}
-	for _, c := range v.Checks {
-		if c.Status == verdict.StatusFailed || c.Status == verdict.StatusInconclusive {
-			p.Trouble = append(p.Trouble, c)
+	p := page{markup.New(string(v.Result)+": "+fault.Quote(v.Subject.Name), pageStyle)}
+	p.In("main", func() {
+		p.banner(v)
+		p.trouble(v)
+		p.chain(v)
+		for _, m := range byteMaps(v) {
+			p.difference(m)
 		}
-	}
-	if v.Comparison != nil {
-		p.Members = sortedMembers(v)
-		if len(p.Members) > maxRows {
-			p.MoreMembers = len(p.Members) - maxRows
-			p.Members = p.Members[:maxRows]
-		}
-	}
-	p.ByHand, _ = ByHand(v)
-	var b bytes.Buffer
-	if err := page().Execute(&b, p); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
+		p.section("checks", "Every check", func() { p.checks(v.Checks) })
+		p.members(v)
+		p.source(v.Source)
+		p.section("build", "The build", func() { p.build(v) })
+		p.list("exceptions", "Exceptions that the policy made", v.Exceptions)
+		p.byHand(v)
+	})
+	p.El("footer", "Written by "+fault.Quote(v.Tool.Name)+" "+fault.Quote(v.Tool.Version)+" from one verdict. A pass says that what was shipped is what the commit gives under the policy named above; it says nothing about what the source does.")
+	return p.Bytes(), nil
 }
 
 // block leaves the lines of a text and makes what a reader could not see visible in each.
@@ -92,15 +55,9 @@ func shortDigest(s string) string {
 // byteMap is one compared file: where it differs, coloured by cause, and the same as rows.
 type byteMap struct {
 	Member verdict.MemberResult
-	Bars   []bar
+	Bars   []markup.Bar
 	Rows   []row
 	More   []row // folded away
-}
-
-type bar struct {
-	X, W  string // in thousandths of the file's length
-	Color int
-	Title string
 }
 
 type row struct {
@@ -154,13 +111,13 @@ func mapOf(m verdict.MemberResult) byteMap {
 	return b
 }
 
-func barOf(r verdict.ByteRange, size int64, color int, title string) bar {
+func barOf(r verdict.ByteRange, size int64, color int, title string) markup.Bar {
 	if size <= 0 {
 		size = 1
 	}
 	x := min(float64(r.Offset)/float64(size)*mapWidth, mapWidth-leastBar)
 	w := min(max(float64(r.Size)/float64(size)*mapWidth, leastBar), mapWidth-x)
-	return bar{fmt.Sprintf("%.2f", x), fmt.Sprintf("%.2f", w), color, fmt.Sprintf("%s, offset %d, %d bytes", title, r.Offset, r.Size)}
+	return markup.Bar{X: x, Width: w, Class: fmt.Sprintf("c%d", color), Title: fmt.Sprintf("%s, offset %d, %d bytes", title, r.Offset, r.Size)}
 }
 
 // spans writes ranges as offset+size, a few of them.

@@ -3,6 +3,8 @@ package tree
 import (
 	"fmt"
 	"strings"
+
+	"github.com/glassbuild/glassbuild/internal/fault"
 )
 
 // Markdown explains for a review or an issue: the most important cause as its first line, then a section for each file
@@ -25,7 +27,7 @@ func (n *Node) Markdown(limit int) string {
 
 func (w *writer) markdown(n *Node, level int) {
 	if n.Path != "" && (len(n.Causes) > 0 || len(n.View) > 0) {
-		w.line("", strings.Repeat("#", min(level, 6))+" "+escape(quoted(n.Path))+places(n))
+		w.line("", strings.Repeat("#", min(level, 6))+" "+escape(fault.Quote(n.Path))+places(n))
 		w.line("", "")
 	}
 	for _, c := range n.Causes {
