@@ -79,7 +79,7 @@ func newDebianRoot(d *Debian, platform string, opts Options) (*debianRoot, error
 			return nil, err
 		}
 	}
-	keys, err := system.Keyring(d.Suite, component)
+	keys, err := system.Keyring()
 	if err != nil {
 		return nil, err
 	}

@@ -95,24 +95,48 @@ func (a *debianArchive) fetch(ctx context.Context, f PinnedFile, limit int64, na
 	if f.Size > limit {
 		return fault.Failf(fault.Quote(f.Path), "exceeds limit: %d bytes, at most %d", f.Size, limit).WithCheck(CheckAvailable)
 	}
-	var last error
+	var other, last error
 	for _, name := range append(names, f.Path) {
-		r, err := a.open(ctx, name, f.Size)
-		if err != nil {
-			last = err
-			continue
+		for _, m := range a.mirrors {
+			got, err := a.bring(ctx, m, name, f)
+			switch {
+			case err == nil && got == f.SHA256:
+				return nil
+			case ctx.Err() != nil:
+				return ctx.Err()
+			case err != nil && fault.ClassOf(err) == fault.Failed && isFault(err) || err == nil:
+				// several archives may have a file of that name; a lie is told only where nobody has the right one
+				if other = err; err == nil {
+					other = fault.Failf(fault.Quote(name), "the mirror serves another file: SHA-256 %s, want %s", got, f.SHA256)
+				}
+			default:
+				last = err
+			}
 		}
-		b, err := a.opts.Store.Put(ctx, r, f.Size)
-		r.Close()
-		if err != nil {
-			return named(err)
-		}
-		if b.SHA256 != f.SHA256 || b.Size != f.Size {
-			return fault.Failf(fault.Quote(name), "the mirror serves another file: SHA-256 %s, want %s", b.SHA256, f.SHA256).WithCheck(CheckAvailable)
-		}
-		return nil
 	}
-	return last
+	if other != nil {
+		return named(other)
+	}
+	if last == nil {
+		_, last = a.open(ctx, f.Path, f.Size)
+	}
+	return unavailable(f.Path, last)
+}
+
+// bring puts what a mirror serves into the store and returns its digest.
+func (a *debianArchive) bring(ctx context.Context, mirror, name string, f PinnedFile) (string, error) {
+	r, err := a.openAt(ctx, mirror, name, f.Size)
+	if err != nil {
+		return "", err
+	}
+	defer r.Close()
+	b, err := a.opts.Store.Put(ctx, r, f.Size)
+	return b.SHA256, err
+}
+
+func isFault(err error) bool {
+	var f *fault.Error
+	return errors.As(err, &f)
 }
 
 // unavailable says that a file was not had, which decides nothing about it.
@@ -144,29 +168,55 @@ func (a *debianArchive) releasePath() string { return path.Join("dists", a.suite
 // current fetches the Release file that the mirror has now.
 func (a *debianArchive) current(ctx context.Context, now time.Time) (*debian.Release, PinnedFile, error) {
 	var file PinnedFile
+	mirrors := a.mirrors
+	if len(mirrors) == 0 {
+		mirrors = []string{""} // open says why there is none
+	}
+	var first error
+	for _, m := range mirrors { // somebody else's archive may have a suite of the same name: its keys do not count
+		at := *a
+		if m != "" {
+			at.mirrors = []string{m}
+		}
+		release, data, err := at.release(ctx, now)
+		if err == nil {
+			b, err := a.opts.Store.Put(ctx, bytes.NewReader(data), debian.MaxRelease)
+			return release, PinnedFile{Path: a.releasePath(), SHA256: b.SHA256, Size: b.Size}, err
+		}
+		if ctx.Err() != nil {
+			return nil, file, ctx.Err()
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return nil, file, named(first)
+}
+
+// release fetches and verifies the Release file of the mirrors.
+func (a *debianArchive) release(ctx context.Context, now time.Time) (*debian.Release, []byte, error) {
 	r, err := a.open(ctx, a.releasePath(), debian.MaxRelease)
 	if err != nil {
-		return nil, file, err
+		return nil, nil, err
 	}
 	data, err := io.ReadAll(io.LimitReader(r, debian.MaxRelease+1))
 	r.Close()
 	if err != nil {
-		return nil, file, unavailable(a.releasePath(), err)
+		return nil, nil, unavailable(a.releasePath(), err)
 	}
 	release, err := debian.OpenRelease(data, a.suite, a.keys, now)
-	if err != nil {
-		return nil, file, named(err)
-	}
-	b, err := a.opts.Store.Put(ctx, bytes.NewReader(data), debian.MaxRelease)
-	return release, PinnedFile{Path: a.releasePath(), SHA256: b.SHA256, Size: b.Size}, err
+	return release, data, err
 }
 
 // pinned opens the Release file that a lock names: the kept one, or what a mirror still has.
 func (a *debianArchive) pinned(ctx context.Context, f PinnedFile, now time.Time) (*debian.Release, error) {
-	if !a.opts.Store.Has(f.SHA256) {
-		r, err := a.open(ctx, f.Path, debian.MaxRelease)
+	for _, m := range a.mirrors {
+		if a.opts.Store.Has(f.SHA256) {
+			break
+		}
+		r, err := a.openAt(ctx, m, f.Path, debian.MaxRelease)
 		if err != nil {
-			return nil, err
+			continue
 		}
 		_, err = a.opts.Store.Put(ctx, r, debian.MaxRelease)
 		r.Close()
@@ -176,7 +226,7 @@ func (a *debianArchive) pinned(ctx context.Context, f PinnedFile, now time.Time)
 	}
 	blob, err := a.opts.Store.OpenBlob(f.SHA256)
 	if err != nil {
-		return nil, fault.Inconclusivef(fault.Quote(f.Path), "the mirror has a newer one than the lock names: %w", fs.ErrNotExist)
+		return nil, fault.Inconclusivef(fault.Quote(f.Path), "no mirror has the one that the lock names: %w", fs.ErrNotExist)
 	}
 	defer blob.Close()
 	data, err := io.ReadAll(io.LimitReader(blob, debian.MaxRelease+1))

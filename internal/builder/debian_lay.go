@@ -183,7 +183,7 @@ func (l *packing) accounts() error {
 func (l *packing) database(debs []*deb) error {
 	var status bytes.Buffer
 	for _, d := range debs {
-		d.control.WriteStatus(&status, d.info["conffiles"], func(conffile string) string { return l.md5(d, conffile) })
+		d.control.WriteStatus(&status, d.info["conffiles"])
 		if err := l.info(d); err != nil {
 			return err
 		}
@@ -195,9 +195,6 @@ func (l *packing) database(debs []*deb) error {
 	}
 	return nil
 }
-
-// md5 is what dpkg writes beside a configuration file; this program vouches for nothing with it, and leaves it out.
-func (l *packing) md5(*deb, string) string { return "newconffile" }
 
 // info writes what dpkg keeps of a package, but for its scripts.
 func (l *packing) info(d *deb) error {

@@ -245,6 +245,51 @@ func TestDebianIndexContradictsPackage(t *testing.T) {
 	}
 }
 
+// configured is a machine with these apt sources.
+func configured(t *testing.T, lines string) *debian.System {
+	t.Helper()
+	root := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(root, "etc/apt"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "etc/apt/sources.list"), []byte(lines), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s, err := debian.LoadSystem(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// A source of somebody else's, with a suite and a component of the same names, vouches for nothing and is in nobody's way (F3).
+func TestDebianBesideAnotherArchive(t *testing.T) {
+	t.Parallel()
+	a, vendor := archivetest.NewArchive(t, someone()...), archivetest.NewArchive(t, archivetest.Package{Name: "tcc", Version: "2", Members: []tar.Header{exe("./usr/bin/tcc")}, Text: map[string]string{"./usr/bin/tcc": "evil"}})
+	opts := optionsFor(t, a)
+	opts.System = configured(t, "deb "+vendor.URL+" test main\ndeb "+a.URL+" test main\n")
+	d := &Debian{Suite: "test", Wanted: []string{"tcc"}}
+	var err error
+	if d.Pins, err = ResolveDebian(context.Background(), d, "linux/amd64", opts); err != nil {
+		t.Fatal(err)
+	}
+	fresh := optionsFor(t, a)
+	fresh.System = opts.System
+	for _, o := range []Options{opts, fresh} {
+		root, err := prepareDebian(d, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if data, _ := os.ReadFile(filepath.Join(root.Layers[0].Dir, "usr/bin/tcc")); string(data) != "cc" {
+			t.Errorf("%q", data)
+		}
+	}
+	opts.System = configured(t, "deb "+vendor.URL+" test main\n")
+	if _, err := ResolveDebian(context.Background(), d, "linux/amd64", opts); fault.ClassOf(err) != fault.Failed || !strings.Contains(err.Error(), "not signed by a key that counts") {
+		t.Error(err)
+	}
+}
+
 // An expired Release file chooses no versions; a lock that was made in time stays good.
 func TestDebianExpiredRelease(t *testing.T) {
 	t.Parallel()
@@ -252,17 +297,7 @@ func TestDebianExpiredRelease(t *testing.T) {
 	gz := a.Files["dists/test/main/binary-amd64/Packages.gz"]
 	a.Release(fmt.Sprintf("Codename: test\nDate: Wed, 01 Jul 2020 11:00:00 UTC\nValid-Until: Wed, 08 Jul 2020 11:00:00 UTC\nSHA256:\n %s %d main/binary-amd64/Packages.gz\n", archivetest.SHA(gz), len(gz)), a.Key)
 	opts := optionsFor(t, a)
-	file := filepath.Join(t.TempDir(), "etc/apt/sources.list")
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, []byte("deb "+a.URL+" test main\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	var err error
-	if opts.System, err = debian.LoadSystem(filepath.Dir(filepath.Dir(filepath.Dir(file)))); err != nil {
-		t.Fatal(err)
-	}
+	opts.System = configured(t, "deb "+a.URL+" test main\n")
 	d := &Debian{Suite: "test", Wanted: []string{"tcc"}}
 	if _, err := ResolveDebian(context.Background(), d, "linux/amd64", opts); err == nil || fault.ClassOf(err) != fault.Failed || !strings.Contains(err.Error(), "expired on 2020-07-08") {
 		t.Errorf("expired: %v", err)

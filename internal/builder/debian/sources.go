@@ -19,8 +19,6 @@ type Source struct {
 	URI        string
 	Suite      string
 	Components []string
-	SignedBy   []string // files; empty: every key that apt trusts
-	Embedded   []byte   // keys that stand in the source itself
 }
 
 // System is what this machine's apt is configured with (sources.list(5)). Nothing of it is run.
@@ -77,25 +75,18 @@ func readSmall(path string, limit int64) ([]byte, error) {
 func (s *System) readLines(data []byte) error {
 	for line := range strings.Lines(string(data)) {
 		line, _, _ = strings.Cut(line, "#")
-		options := ""
-		if open := strings.IndexByte(line, '['); open >= 0 {
+		if open := strings.IndexByte(line, '['); open >= 0 { // options
 			end := strings.IndexByte(line, ']')
 			if end < open {
 				continue
 			}
-			options, line = line[open+1:end], line[:open]+" "+line[end+1:]
+			line = line[:open] + " " + line[end+1:]
 		}
 		f := strings.Fields(line)
 		if len(f) < 4 || f[0] != "deb" {
 			continue
 		}
-		src := Source{URI: f[1], Suite: f[2], Components: f[3:]}
-		for o := range strings.FieldsSeq(options) {
-			if v, ok := strings.CutPrefix(o, "signed-by="); ok {
-				src.SignedBy = append(src.SignedBy, strings.Split(v, ",")...)
-			}
-		}
-		s.add(src)
+		s.add(Source{URI: f[1], Suite: f[2], Components: f[3:]})
 	}
 	return nil
 }
@@ -106,16 +97,9 @@ func (s *System) readParagraphs(data []byte) error {
 		if !slices.Contains(strings.Fields(p.Get("Types")), "deb") || p.Get("Enabled") == "no" {
 			return true, nil
 		}
-		var files []string
-		var embedded []byte
-		if by := p.Get("Signed-By"); strings.Contains(by, "-----BEGIN") {
-			embedded = []byte(strings.ReplaceAll("\n"+strings.TrimLeft(by, "\n"), "\n.\n", "\n\n")) // an empty line is written as a dot
-		} else {
-			files = strings.FieldsFunc(by, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' })
-		}
 		for uri := range strings.FieldsSeq(p.Get("URIs")) {
 			for suite := range strings.FieldsSeq(p.Get("Suites")) {
-				s.add(Source{URI: uri, Suite: suite, Components: strings.Fields(p.Get("Components")), SignedBy: files, Embedded: embedded})
+				s.add(Source{URI: uri, Suite: suite, Components: strings.Fields(p.Get("Components"))})
 			}
 		}
 		return true, nil
@@ -154,42 +138,22 @@ func (s *System) Mirrors(suite, component string) []string {
 	return out
 }
 
-// Keyring returns the keys of Debian's archive that this system holds, and those of the sources that serve the suite. Keys of
-// other archives do not count: they may sign for themselves only.
-func (s *System) Keyring(suite, component string) (*Keyring, error) {
+// Keyring returns the keys of Debian's archive that this system holds. Keys of other archives do not count, also not those that
+// Signed-By of a configured source names: whoever sells software for this machine has often a source in its configuration, with
+// a suite and a component of the same names, and would vouch for a compiler of its own (F3). A policy can name more keys.
+func (s *System) Keyring() (*Keyring, error) {
 	k := &Keyring{}
-	files := map[string]bool{}
+	var files []string
 	for _, dir := range []string{"usr/share/keyrings", "etc/apt/trusted.gpg.d", "etc/apt/keyrings"} {
 		for _, pattern := range []string{"debian-archive-*.gpg", "debian-archive-*.asc", "debian-archive-*.pgp"} {
 			found, _ := filepath.Glob(filepath.Join(s.root, dir, pattern))
-			for _, f := range found {
-				if !strings.Contains(filepath.Base(f), "-removed-") {
-					files[f] = true
-				}
-			}
+			files = append(files, found...)
 		}
 	}
-	for _, src := range s.Sources {
-		if src.Suite != suite || !slices.Contains(src.Components, component) {
+	for _, f := range files {
+		if strings.Contains(filepath.Base(f), "-removed-") {
 			continue
 		}
-		for _, f := range src.SignedBy {
-			if filepath.IsAbs(f) {
-				files[filepath.Join(s.root, f)] = true
-			}
-		}
-		if len(src.Embedded) > 0 {
-			if err := k.Add("apt source", src.Embedded); err != nil {
-				return nil, err
-			}
-		}
-	}
-	var order []string
-	for f := range files {
-		order = append(order, f)
-	}
-	slices.Sort(order)
-	for _, f := range order {
 		if err := k.addFile(f); err != nil {
 			return nil, err
 		}
