@@ -20,12 +20,6 @@ type Paragraph struct {
 // Get returns the value of a field, "" when it is not there.
 func (p *Paragraph) Get(field string) string { return p.values[strings.ToLower(field)] }
 
-// Has tells whether a field is there.
-func (p *Paragraph) Has(field string) bool { _, ok := p.values[strings.ToLower(field)]; return ok }
-
-// Fields returns the names of the fields as they are written, in their order.
-func (p *Paragraph) Fields() []string { return p.names }
-
 // Paragraphs calls each for every paragraph of r, until it says false.
 func Paragraphs(r io.Reader, limit int, each func(*Paragraph) (more bool, err error)) error {
 	scan := bufio.NewScanner(r)
@@ -144,7 +138,7 @@ func cut(s string) string {
 	return s
 }
 
-// WriteTo writes the paragraph as it would stand in a control file.
+// write writes the paragraph as it would stand in a control file.
 func (p *Paragraph) write(b *bytes.Buffer, skip func(field string) bool) {
 	for _, name := range p.names {
 		if skip == nil || !skip(name) {

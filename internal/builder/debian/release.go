@@ -93,12 +93,6 @@ func (r *Release) Index(component, arch string) (File, bool) {
 	return File{}, false
 }
 
-// Lists tells whether the Release file lists a file of that path and digest.
-func (r *Release) Lists(path, sum string) bool {
-	f, ok := r.files[path]
-	return ok && f.SHA256 == sum
-}
-
 func releaseTime(text string) (time.Time, error) {
 	for _, layout := range []string{"Mon, _2 Jan 2006 15:04:05 MST", "Mon, 02 Jan 2006 15:04:05 -0700"} {
 		if t, err := time.Parse(layout, text); err == nil {
