@@ -233,8 +233,13 @@ func (p *Policy) check(doc *tomlfile.Document) error {
 	if err := choice(doc, "source.attributes", &p.Source.Attributes, "raw", "checkout", "archive"); err != nil {
 		return err
 	}
-	if err := choice(doc, "source.unlisted-opaque", &p.Source.OpaqueRule, "report", "fail"); err != nil {
-		return err
+	for _, c := range []struct {
+		key  string
+		rule *string
+	}{{"source.unlisted-opaque", &p.Source.OpaqueRule}, {"source.escaping-links", &p.Source.Links}, {"source.colliding-names", &p.Source.Colliding}} {
+		if err := choice(doc, c.key, c.rule, "report", "fail"); err != nil {
+			return err
+		}
 	}
 	if err := choice(doc, "rebuild.match", &p.Rebuild.Match, "identical", "equivalent", "partial"); err != nil {
 		return err
@@ -245,8 +250,7 @@ func (p *Policy) check(doc *tomlfile.Document) error {
 	if p.Rebuild.Runs < MinRuns || p.Rebuild.Runs > MaxRuns {
 		return doc.Errorf("rebuild.runs", "%d out of range %d–%d", p.Rebuild.Runs, MinRuns, MaxRuns)
 	}
-	for _, r := range [][2]string{{"source.unreachable", p.Source.Unreachable}, {"source.escaping-links", p.Source.Links},
-		{"source.colliding-names", p.Source.Colliding}, {"rebuild.dirty", p.Rebuild.Dirty}, {"rebuild.vendored", p.Rebuild.Vendored}} {
+	for _, r := range [][2]string{{"source.unreachable", p.Source.Unreachable}, {"rebuild.dirty", p.Rebuild.Dirty}, {"rebuild.vendored", p.Rebuild.Vendored}} {
 		if key, text := r[0], r[1]; doc.Has(key) && strings.TrimSpace(text) == "" {
 			return doc.Errorf(key, "reason required")
 		}

@@ -18,8 +18,8 @@ type Source struct {
 	Tag         *Tag       `toml:"tag"`
 	Attributes  string     `toml:"attributes"`      // raw (default), checkout or archive: the most that a recipe may ask for
 	Unreachable string     `toml:"unreachable"`     // reason to accept a commit that no branch or tag reaches
-	Links       string     `toml:"escaping-links"`  // reason to accept links that lead out of the tree
-	Colliding   string     `toml:"colliding-names"` // reason to accept names that some file systems take for one
+	Links       string     `toml:"escaping-links"`  // report (default) or fail: links that lead out of the tree
+	Colliding   string     `toml:"colliding-names"` // report (default) or fail: names that some file systems take for one
 	Opaque      []Opaque   `toml:"opaque"`
 	OpaqueRule  string     `toml:"unlisted-opaque"` // report (default) or fail
 }

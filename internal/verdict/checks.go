@@ -220,27 +220,23 @@ func sourceTree(f Facts, p *policy.Policy) Check {
 	return passed("as the commit holds it; %s", strings.Join(notes, ", ")).with("sha256", s.TreeSHA256)
 }
 
-// oddTree refuses a tree that is another one elsewhere: a link that leads out of it means whatever lies there, and of two names
-// that a file system takes for one only one is left (CVE-2021-21300).
+// oddTree refuses, where the policy says so, a tree that is another one elsewhere: a link that leads out of it means whatever
+// lies there, though nothing here follows it, and of two names that a file system takes for one only one is left
+// (CVE-2021-21300). Honest trees have both, the Linux kernel's among them, so that by default they are only reported.
 func oddTree(s *Source, p *policy.Policy) (Check, bool) {
 	for _, n := range s.Findings {
-		key, reason := acceptedFinding(n, p)
-		if key != "" && reason == "" {
-			return failed("%s: %s", fault.Quote(n.Path), n.Text).hint("look at it; [source] %s in the policy accepts it, with a reason", key), true
+		key, rule := "", ""
+		switch n.Kind {
+		case "escaping-link":
+			key, rule = "escaping-links", p.Source.Links
+		case "colliding-names":
+			key, rule = "colliding-names", p.Source.Colliding
+		}
+		if rule == "fail" {
+			return failed("%s: %s", fault.Quote(n.Path), n.Text).hint("[source] %s in the policy refuses it", key), true
 		}
 	}
 	return Check{}, false
-}
-
-// acceptedFinding returns the key of the policy that accepts such a finding, "" where none needs to, and the reason that it gives.
-func acceptedFinding(n Finding, p *policy.Policy) (key, reason string) {
-	switch n.Kind {
-	case "escaping-link":
-		return "escaping-links", p.Source.Links
-	case "colliding-names":
-		return "colliding-names", p.Source.Colliding
-	}
-	return "", ""
 }
 
 func opaqueFiles(s *Source, p *policy.Policy) (Check, bool) {

@@ -308,13 +308,6 @@ func exceptions(f Facts, p *policy.Policy) []string {
 	if p.Source.Unreachable != "" && f.Source != nil && len(f.Source.Refs) == 0 {
 		add("unreachable commit accepted: %s", fault.Quote(p.Source.Unreachable))
 	}
-	if f.Source != nil {
-		for _, n := range f.Source.Findings {
-			if _, reason := acceptedFinding(n, p); reason != "" {
-				add("%s accepted, %s: %s", fault.Quote(n.Path), n.Text, fault.Quote(reason))
-			}
-		}
-	}
 	if f.Recipe != nil {
 		for _, s := range p.Rebuild.Settings {
 			if slices.Contains(f.Recipe.Refused, s.Text) {

@@ -251,11 +251,11 @@ func TestSource(t *testing.T) {
 	}
 }
 
-// look runs the program with the built-in policy.
+// look runs the program with a policy that takes no odd tree.
 func look(t *testing.T, bin, repo, commit string, exit int, text string, env ...string) {
 	t.Helper()
 	policy := filepath.Join(t.TempDir(), "policy.toml")
-	if err := os.WriteFile(policy, []byte("format = 1\n"), 0o600); err != nil {
+	if err := os.WriteFile(policy, []byte("format = 1\n[source]\nescaping-links = \"fail\"\ncolliding-names = \"fail\"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(bin, "source", commit, "--repo", repo, "--policy", policy)
