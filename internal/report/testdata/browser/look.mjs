@@ -7,7 +7,10 @@ import { pathToFileURL } from 'node:url'
 const require = createRequire(join(process.cwd(), 'package.json'))
 const { chromium } = require('playwright-core')
 const [program, folder, ...pages] = process.argv.slice(2)
-const browser = await chromium.launch({ executablePath: program, args: ['--no-sandbox'] })
+const browser = await chromium.launch({ executablePath: program, args: ['--no-sandbox', '--disable-dev-shm-usage'] }).catch(e => {
+  console.log(`the browser does not start: ${e.message.split('\n')[0]}`)
+  process.exit(77)
+})
 const fault = (page, text) => console.log(`${basename(page)}: ${text}`)
 
 for (const page of pages) {
