@@ -182,9 +182,11 @@ func folderOf(to string) string {
 	return to
 }
 
-// CheckPlace refuses a place that cannot be written to.
+// CheckPlace refuses a place that cannot be written to. A folder that is not there yet is made once there is something to
+// put into it: a run that signs nothing leaves nothing.
 func CheckPlace(to string) error {
 	dir := folderOf(to)
+	defer removeMade(missing(dir))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fault.Usagef(fault.Quote(dir), "cannot be written: %w", bare(err))
 	}
@@ -197,8 +199,29 @@ func CheckPlace(to string) error {
 	return nil
 }
 
+// missing lists dir and the folders above it that are not there, the innermost first.
+func missing(dir string) []string {
+	var list []string
+	for {
+		if _, err := os.Lstat(dir); err == nil || filepath.Dir(dir) == dir {
+			return list
+		}
+		list = append(list, dir)
+		dir = filepath.Dir(dir)
+	}
+}
+
+func removeMade(dirs []string) {
+	for _, d := range dirs {
+		os.Remove(d) // one that is not empty is somebody else's by now
+	}
+}
+
 // writeFile replaces a file whole.
 func writeFile(name string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return fault.Inconclusivef(fault.Quote(name), "cannot be written: %w", bare(err))
+	}
 	f, err := os.CreateTemp(filepath.Dir(name), ".glassbuild-*")
 	if err != nil {
 		return fault.Inconclusivef(fault.Quote(name), "cannot be written: %w", bare(err))
