@@ -16,7 +16,7 @@ import (
 const module = "github.com/glassbuild/glassbuild"
 
 // table is the one in docs/architecture.md: each package and the packages of ours that it may import, beside the ground
-// (fault, store, remote), which any may use. A sub-package may import what its parent may, and parent and sub-packages
+// (fault, progress, store, remote), which any may use. A sub-package may import what its parent may, and parent and sub-packages
 // may import each other.
 var table = map[string][]string{
 	"verify":              {"policy", "recipe", "source", "signature", "trust", "builder", "sandbox", "rebuild", "gomod", "artifact", "compare", "verdict", "findings", "provenance", "evidence", "oci", "kit", "report"},
@@ -46,12 +46,14 @@ var table = map[string][]string{
 	"internal/store":      {},
 	"internal/remote":     {},
 	"internal/fault":      {},
+	"internal/progress":   {},
 }
 
 var ground = map[string][]string{
-	"internal/fault":  {},
-	"internal/store":  {"fault"},
-	"internal/remote": {"fault"},
+	"internal/fault":    {},
+	"internal/progress": {},
+	"internal/store":    {"fault"},
+	"internal/remote":   {"fault", "progress"},
 }
 
 // exceptions are imports that the table does not allow and that have a reason.

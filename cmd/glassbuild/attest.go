@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"strings"
 
@@ -34,16 +33,16 @@ Exit codes: 0 signed, 1 refused, 3 not reproducible or a service that failed, 4 
 			if err != nil {
 				return err
 			}
-			p := newProgress(a.err)
+			ctx, p := a.progress(c.Context())
 			var res *attest.Result
 			if resume != "" {
 				if len(args) > 0 || req.Commit != "" || req.Image != "" || req.Out != "" {
 					return fault.Usagef("--resume", "signs what was left and builds nothing").WithHint("give it the signer, --bundle and --attach, and nothing else")
 				}
-				res, err = attest.Resume(c.Context(), attest.ResumeRequest{Folder: resume, Bundles: req.Bundles, Attach: req.Attach, Signer: s, Progress: p.Step})
+				res, err = attest.Resume(ctx, attest.ResumeRequest{Folder: resume, Bundles: req.Bundles, Attach: req.Attach, Signer: s, Progress: p.Step})
 			} else {
 				req.Shipped, req.Signer, req.ToolVersion, req.Progress = args, s, version(), p.Step
-				res, err = attest.Run(c.Context(), req)
+				res, err = attest.Run(ctx, req)
 			}
 			p.Close()
 			return a.attested(res, err)
@@ -74,7 +73,7 @@ func (a *app) attested(res *attest.Result, err error) error {
 		return err
 	}
 	for _, line := range res.LogTail {
-		io.WriteString(a.err, "  | "+printable(line)+"\n")
+		a.say.say(sayLog, "%s", line)
 	}
 	var b strings.Builder
 	for _, s := range res.Bundles {
@@ -84,7 +83,7 @@ func (a *app) attested(res *attest.Result, err error) error {
 		}
 	}
 	for _, name := range res.Unsigned {
-		fmt.Fprintf(a.err, "not signed yet: %s\n", fault.Quote(name))
+		a.say.say(sayDone, "not signed yet: %s", fault.Quote(name))
 	}
 	if b.Len() > 0 {
 		if werr := a.write("", []byte(b.String())); err == nil {

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,15 +31,15 @@ Exit codes: 0 the runs agree, 3 they do not or the build failed, 4 wrong flags o
 			if f.commit == "" {
 				return fault.Usagef("build", "--commit is missing").WithHint("git rev-parse HEAD prints the full id of the current one")
 			}
-			p := newProgress(a.err)
-			res, err := verify.Build(c.Context(), verify.BuildRequest{
+			ctx, p := a.progress(c.Context())
+			res, err := verify.Build(ctx, verify.BuildRequest{
 				Repository: f.repo, Commit: f.commit, RecipeFile: f.recipe, PolicyFile: policyFile, Offline: f.offline, NoCache: f.noCache, Keep: f.keep,
 				Out: out, Shell: shell, ToolVersion: version(), Progress: p.Step, Pause: p.Close,
 			})
 			p.Close()
 			if res != nil {
 				for _, line := range res.LogTail {
-					io.WriteString(a.err, "  | "+printable(line)+"\n")
+					a.say.say(sayLog, "%s", line)
 				}
 			}
 			if err != nil {

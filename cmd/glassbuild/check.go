@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"slices"
 
@@ -97,7 +96,7 @@ func (a *app) check(c *cobra.Command, req verify.CheckRequest, format string) er
 		}
 	}
 	for _, h := range hints {
-		io.WriteString(a.err, "hint: "+printable(h)+"\n")
+		a.say.say(sayHint, "%s", h)
 	}
 	a.code = tally.ExitCode()
 	return nil

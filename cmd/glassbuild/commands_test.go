@@ -29,7 +29,9 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 
 	"bytes": writeBytes,
 	"plain": isPlain,
-	"flip":  flipByte,
+
+	"events": areEvents,
+	"flip":   flipByte,
 }
 
 // runForCode is "code N PROGRAM ARG…": the program ends with exit code N, says nothing on stdout unless there is a result, and

@@ -93,13 +93,17 @@ func (a *app) compare(c *cobra.Command, shipped, rebuilt string, opt compare.Opt
 	if opt.Dir, err = run.Dir("diff"); err != nil {
 		return nil, err
 	}
-	if shipped, err = local(c.Context(), shipped, run); err != nil {
+	ctx, p := a.progress(c.Context())
+	defer p.Close()
+	p.brief = true
+	p.Step("comparing")
+	if shipped, err = local(ctx, shipped, run); err != nil {
 		return nil, err
 	}
-	if rebuilt, err = local(c.Context(), rebuilt, run); err != nil {
+	if rebuilt, err = local(ctx, rebuilt, run); err != nil {
 		return nil, err
 	}
-	n, err := compare.Paths(c.Context(), shipped, rebuilt, opt)
+	n, err := compare.Paths(ctx, shipped, rebuilt, opt)
 	var f *fault.Error
 	if err != nil && errors.As(err, &f) && f.Class == fault.Failed {
 		failed := *f

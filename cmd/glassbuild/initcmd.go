@@ -2,8 +2,6 @@ package main
 
 import (
 	"bytes"
-	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -26,14 +24,14 @@ each line. Nothing of the vendor's is run.`,
 					return err
 				}
 			}
-			p := newProgress(a.err)
-			res, err := verify.Init(c.Context(), verify.InitRequest{From: from, Repository: repo, Commit: commit, Progress: p.Step})
+			ctx, p := a.progress(c.Context())
+			res, err := verify.Init(ctx, verify.InitRequest{From: from, Repository: repo, Commit: commit, Progress: p.Step})
 			p.Close()
 			if err != nil {
 				return err
 			}
 			for _, n := range res.Notes {
-				io.WriteString(a.err, "note: "+printable(n)+"\n")
+				a.say.say(sayNote, "%s", n)
 			}
 			if output == "-" {
 				return a.write("", res.Text)
@@ -44,7 +42,7 @@ each line. Nothing of the vendor's is run.`,
 			if err := writeFile(output, res.Text); err != nil {
 				return err
 			}
-			fmt.Fprintf(a.err, "wrote %s\n", fault.Quote(output))
+			a.say.say(sayDone, "wrote %s", fault.Quote(output))
 			return nil
 		},
 	}

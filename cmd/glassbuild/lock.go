@@ -22,8 +22,8 @@ the lock beside the recipe takes exactly these bytes or none. --check compares i
   glassbuild lock --repo . --commit ID --check`,
 		Args: exactly(0, ""),
 		RunE: func(c *cobra.Command, _ []string) error {
-			p := newProgress(a.err)
-			text, err := verify.Lock(c.Context(), verify.Request{Repository: repo, Commit: commit, RecipeFile: recipeFile, PolicyFile: policyFile, Buildinfo: buildinfo, Offline: offline, Progress: p.Step})
+			ctx, p := a.progress(c.Context())
+			text, err := verify.Lock(ctx, verify.Request{Repository: repo, Commit: commit, RecipeFile: recipeFile, PolicyFile: policyFile, Buildinfo: buildinfo, Offline: offline, Progress: p.Step})
 			p.Close()
 			if err != nil {
 				return err

@@ -10,12 +10,12 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -31,7 +31,7 @@ func main() {
 func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := interruptible()
 	defer stop()
-	a := &app{out: stdout, err: stderr}
+	a := &app{out: stdout, err: stderr, say: &speaker{w: stderr, json: wanted(args, "--json"), start: time.Now()}}
 	root := a.command()
 	root.SetArgs(args)
 	out := &lastingError{w: stdout}
@@ -41,7 +41,23 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if out.err != nil {
 		err = fault.Inconclusivef("stdout", "not written: %w", bare(out.err))
 	}
-	return a.exit(ctx, err)
+	code := a.exit(ctx, err)
+	a.say.end(code)
+	return code
+}
+
+// wanted tells whether a flag stands in the arguments, also where they could not be parsed: the complaint about that is an
+// event too.
+func wanted(args []string, flag string) bool {
+	for _, arg := range args {
+		if arg == "--" {
+			return false
+		}
+		if arg == flag {
+			return true
+		}
+	}
+	return false
 }
 
 // lastingError remembers that a write failed, for whoever prints without looking, such as cobra's help.
@@ -61,6 +77,7 @@ func (l *lastingError) Write(p []byte) (int, error) {
 // app is what the commands share: where they print, and the exit code of a command that ended with a result.
 type app struct {
 	out, err io.Writer
+	say      *speaker
 	code     int
 }
 
@@ -82,6 +99,7 @@ func (a *app) command() *cobra.Command {
 	}
 	// not cobra's own flag, whose template would link text/template, and with it every method of every type
 	root.Flags().BoolVarP(&printVersion, "version", "v", false, "print the version")
+	root.PersistentFlags().BoolVar(&a.say.json, "json", a.say.json, "write progress, hints and errors to stderr as JSON, an object a line (docs/events.md)")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fault.Usagef(c.CommandPath(), "%w", err).WithHint("%s --help lists the flags", c.CommandPath())
 	})
@@ -124,19 +142,15 @@ func (a *app) exit(ctx context.Context, err error) int {
 		return a.code
 	}
 	if ctx.Err() != nil { // whatever broke first, it broke because of that
-		fmt.Fprintln(a.err, "glassbuild: interrupted")
+		a.say.fail(errInterrupted, "interrupted")
 		return verdict.ExitInterrupted
 	}
 	var f *fault.Error
-	if !errors.As(err, &f) {
-		// cobra's own complaints about arguments and unknown commands
-		fmt.Fprintln(a.err, "glassbuild: "+oneLine(err.Error()))
+	if !errors.As(err, &f) { // cobra's own complaints about arguments and unknown commands
+		a.say.fail(err, fault.Usage.String())
 		return verdict.ExitUsage
 	}
-	fmt.Fprintln(a.err, "glassbuild: "+oneLine(err.Error()))
-	if hint := fault.HintOf(err); hint != "" {
-		fmt.Fprintln(a.err, "hint: "+printable(hint))
-	}
+	a.say.fail(err, f.Class.String())
 	switch f.Class {
 	case fault.Usage:
 		return verdict.ExitUsage
@@ -145,6 +159,8 @@ func (a *app) exit(ctx context.Context, err error) int {
 	}
 	return verdict.ExitFailed
 }
+
+var errInterrupted = errors.New("interrupted")
 
 // oneLine and printable are the last guard before a terminal: texts are quoted where they are made, and whatever slipped
 // through is quoted here.

@@ -47,7 +47,7 @@ report says what the file says. The exit code is 0 when the report was written, 
 				}
 				return a.write(output, []byte(text))
 			}
-			io.WriteString(a.err, "note: rendered from a file; nothing was verified\n")
+			a.say.say(sayNote, "rendered from a file; nothing was verified")
 			s := style(a.out)
 			if output != "" {
 				s = report.Style{}

@@ -46,7 +46,7 @@ func (s *signerFlags) open(ctx context.Context, a *app) (attest.Signer, error) {
 	if req.Flow != "" && !req.Keyless {
 		return nil, fault.Usagef("--sign-in", "is for --keyless")
 	}
-	req.Password, req.Say = password(a), func(text string) { fmt.Fprintln(a.err, printable(text)) }
+	req.Password, req.Say = password(a), func(text string) { a.say.say(sayDone, "%s", text) }
 	return attest.OpenSigner(ctx, req)
 }
 

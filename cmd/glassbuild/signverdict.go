@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -55,14 +54,14 @@ func (s *signVerdict) open(ctx context.Context, a *app) (verify.Sign, error) {
 func (a *app) signedVerdict(res *verify.Result) error {
 	if s := res.Signed; s != nil {
 		for _, b := range s.Bundles {
-			fmt.Fprintf(a.err, "signed %s: %s\n", b.Predicate, fault.Quote(b.File))
+			a.say.say(sayDone, "signed %s: %s", b.Predicate, fault.Quote(b.File))
 		}
 		for _, name := range s.Unsigned {
-			fmt.Fprintf(a.err, "not signed yet: %s\n", fault.Quote(name))
+			a.say.say(sayDone, "not signed yet: %s", fault.Quote(name))
 		}
 	}
 	if res.SignErr != nil && a.code == verdict.ExitFailed { // failed outranks what could not be signed
-		fmt.Fprintln(a.err, "glassbuild: "+oneLine(res.SignErr.Error()))
+		a.say.fail(res.SignErr, fault.ClassOf(res.SignErr).String())
 		return nil
 	}
 	return res.SignErr

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"io"
-
 	"github.com/spf13/cobra"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
@@ -33,9 +31,9 @@ source: 0 says that all of that holds, 1 that something does not, 3 that it coul
 			if err := placeFor(output); err != nil {
 				return err
 			}
-			p := newProgress(a.err)
+			ctx, p := a.progress(c.Context())
 			req.Commit, req.ToolVersion, req.Progress = args[0], version(), p.Step
-			rep, err := verify.Source(c.Context(), req)
+			rep, err := verify.Source(ctx, req)
 			p.Close()
 			if err != nil {
 				return err
@@ -74,7 +72,7 @@ func (a *app) sourceReport(rep *verify.SourceReport, format, output string) erro
 		return err
 	}
 	for _, h := range report.SourceHints(*rep) {
-		io.WriteString(a.err, "hint: "+printable(h)+"\n")
+		a.say.say(sayHint, "%s", h)
 	}
 	a.code = rep.ExitCode()
 	return nil

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -60,14 +59,14 @@ first line of the report then says so.`,
 			if err != nil {
 				return err
 			}
-			p := newProgress(a.err)
+			ctx, p := a.progress(c.Context())
 			req := verify.Request{
 				Artefact: args[0], Member: member, Repository: f.repo, Commit: f.commit, RecipeFile: f.recipe, PolicyFile: policyFile,
 				Offline: f.offline, NoCache: f.noCache, Keep: f.keep, ToolVersion: version(), Progress: p.Step,
 				Evidence: evidence, TrustedRoot: trustedRoot, Sign: signing,
 			}
 			if plan {
-				pl, err := verify.MakePlan(c.Context(), req)
+				pl, err := verify.MakePlan(ctx, req)
 				p.Close()
 				if err != nil {
 					return err
@@ -75,7 +74,7 @@ first line of the report then says so.`,
 				return a.write(output, pl.Text())
 			}
 			req.History = history
-			res, err := verify.Run(c.Context(), req)
+			res, err := verify.Run(ctx, req)
 			p.Close()
 			if err != nil {
 				return err
@@ -113,10 +112,10 @@ func (a *app) verdict(res *verify.Result, format, output string) error {
 		return err
 	}
 	for _, line := range res.LogTail {
-		io.WriteString(a.err, "  | "+printable(line)+"\n")
+		a.say.say(sayLog, "%s", line)
 	}
 	for _, h := range report.Hints(res.Verdict) {
-		io.WriteString(a.err, "hint: "+printable(h)+"\n")
+		a.say.say(sayHint, "%s", h)
 	}
 	a.code = res.Verdict.ExitCode()
 	return nil

@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/progress"
 )
 
 // source is what copyStable needs of an open file.
@@ -30,7 +31,7 @@ func copyStable(ctx context.Context, dst io.Writer, src source, listed fs.FileIn
 		return "", 0, changed
 	}
 	h := sha256.New()
-	n, err := copyContext(ctx, io.MultiWriter(dst, h), src)
+	n, err := copyContext(ctx, io.MultiWriter(dst, h), progress.Reader(ctx, src, before.Size()))
 	if err != nil {
 		return "", 0, err
 	}

@@ -28,15 +28,15 @@ import (
 	"time"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/progress"
 )
 
 // Options configure a client.
 type Options struct {
-	Offline   bool                    // refuse every connection
-	PlainHTTP []string                // hosts ("host" or "host:port") that may be reached without TLS, from the user's own configuration
-	Transport http.RoundTripper       // for tests; nil means the real network
-	Netrc     string                  // path of a netrc file with credentials; "" for none
-	Progress  func(host, path string) // called before each request; may be nil
+	Offline   bool              // refuse every connection
+	PlainHTTP []string          // hosts ("host" or "host:port") that may be reached without TLS, from the user's own configuration
+	Transport http.RoundTripper // for tests; nil means the real network
+	Netrc     string            // path of a netrc file with credentials; "" for none
 }
 
 // Request is one exchange as it goes into the run record.
@@ -251,9 +251,6 @@ func (t roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 			req.SetBasicAuth(l.name, l.secret)
 		}
 	}
-	if c.opts.Progress != nil {
-		c.opts.Progress(req.URL.Host, req.URL.Path)
-	}
 	ctx, cancel := context.WithCancelCause(req.Context())
 	resp, err := c.base.RoundTrip(req.WithContext(ctx))
 	if err != nil {
@@ -263,7 +260,7 @@ func (t roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	rec.Status = resp.StatusCode
-	resp.Body = &recorded{body: resp.Body, rec: rec, c: c, h: sha256.New(), cancel: cancel,
+	resp.Body = &recorded{body: resp.Body, src: progress.Reader(ctx, resp.Body, resp.ContentLength), rec: rec, c: c, h: sha256.New(), cancel: cancel,
 		stall: time.AfterFunc(stallTimeout, func() { cancel(errStalled) }), ctx: ctx}
 	return resp, nil
 }
@@ -322,6 +319,7 @@ func (c *capped) Read(p []byte) (int, error) {
 // recorded hashes a body while it is read and writes the record when it is closed.
 type recorded struct {
 	body io.ReadCloser
+	src  io.Reader // body, watched by whoever shows progress
 	rec  Request
 	c    *Client
 	h    interface {
@@ -336,7 +334,7 @@ type recorded struct {
 
 func (r *recorded) Read(p []byte) (int, error) {
 	r.stall.Reset(stallTimeout)
-	n, err := r.body.Read(p)
+	n, err := r.src.Read(p)
 	r.h.Write(p[:n])
 	r.rec.Size += int64(n)
 	switch {
