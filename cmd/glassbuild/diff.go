@@ -72,6 +72,7 @@ It looks at nothing but the two files, and judges nothing: 0 says that they are 
 	c.Flags().StringVar(&opt.Only, "only", "", "look at this member alone: its path in the archive or folder")
 	c.Flags().IntVar(&limit, "max-report", 0, "bytes that the report may have (default: 16 KiB of text and Markdown, else no bound)")
 	c.Flags().StringVarP(&output, "output", "o", "", "write the report to this file instead of stdout")
+	offer(c, "format", words(diffFormats...))
 	return c
 }
 

@@ -103,12 +103,12 @@ func (a *app) command() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fault.Usagef(c.CommandPath(), "%w", err).WithHint("%s --help lists the flags", c.CommandPath())
 	})
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpCommand(helpCommand(root))
 	root.AddCommand(
 		a.verifyCommand(), a.attestCommand(), a.withdrawCommand(), a.checkCommand(), a.trustCommand(), a.inspectCommand(), a.reportCommand(),
 		a.sourceCommand(), a.buildCommand(), a.initCommand(), a.policyCommand(), a.lockCommand(), a.diffCommand(), a.explainCommand(), a.doctorCommand(),
 	)
+	offerValues(root)
 	return root
 }
 

@@ -23,7 +23,8 @@ source: 0 says that all of that holds, 1 that something does not, 3 that it coul
 		Example: `  glassbuild source 3f5c… --repo ./source
   glassbuild source 3f5c… --repo https://example.org/tool.git --policy policy.toml --history seen.jsonl
   glassbuild source 3f5c… --since 9a0b… --format json`,
-		Args: exactly(1, "the full id of the commit"),
+		Args:              exactly(1, "the full id of the commit"),
+		ValidArgsFunction: cobra.CompletionFunc(firstOf(commits)),
 		RunE: func(c *cobra.Command, args []string) error {
 			if format != "text" && format != "json" {
 				return fault.Usagef("--format", "%q is not one of text, json", format)
@@ -49,6 +50,7 @@ source: 0 says that all of that holds, 1 that something does not, 3 that it coul
 	c.Flags().BoolVar(&req.Offline, "offline", false, "open no connection; use what was fetched before")
 	c.Flags().StringVar(&format, "format", "text", "text or json")
 	c.Flags().StringVarP(&output, "output", "o", "", "write the report to this file instead of stdout")
+	offer(c, "format", words("text", "json"))
 	return c
 }
 

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -36,6 +37,9 @@ var typeNames = map[string][]string{
 	TypeMessage:        {TypeMessage},
 }
 
+// TypeNames lists the short names, sorted.
+func TypeNames() []string { return slices.Sorted(maps.Keys(typeNames)) }
+
 // resolveTypes turns names into predicate types, each once. A URI stands for itself.
 func resolveTypes(names []string) ([]string, error) {
 	var out []string
@@ -46,12 +50,7 @@ func resolveTypes(names []string) ([]string, error) {
 		case strings.Contains(n, "://") && fault.Plain(n) && len(n) <= maxText && !strings.ContainsAny(n, "* "):
 			list = []string{n}
 		default:
-			var short []string
-			for name := range typeNames {
-				short = append(short, name)
-			}
-			slices.Sort(short)
-			return nil, fault.Usagef(fault.Quote(n), "is no type of statement").WithHint("a predicate type is a URI, or one of %s", strings.Join(short, ", "))
+			return nil, fault.Usagef(fault.Quote(n), "is no type of statement").WithHint("a predicate type is a URI, or one of %s", strings.Join(TypeNames(), ", "))
 		}
 		for _, t := range list {
 			if !slices.Contains(out, t) {

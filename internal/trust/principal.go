@@ -47,6 +47,20 @@ type member struct {
 	roots      *bundle // nil: the certificate chains to the caller's own trusted roots
 }
 
+// Identity is how a principal that signs with certificates is recognised, as its policy writes it.
+type Identity struct{ Principal, Subject, Issuer string }
+
+// Identities lists the principals that are recognised by a certified identity, in the order of the policy.
+func (t *Trust) Identities() []Identity {
+	var list []Identity
+	for _, m := range t.principals {
+		if !m.identity.IsZero() {
+			list = append(list, Identity{Principal: m.name, Subject: m.identity.String(), Issuer: m.issuer.String()})
+		}
+	}
+	return list
+}
+
 func newMember(p *Principal) (*member, error) {
 	object := principalObject(p.Name)
 	if err := checkName("principal", p.Name); err != nil {
