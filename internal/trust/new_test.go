@@ -104,12 +104,12 @@ func TestIdentities(t *testing.T) {
 	t.Parallel()
 	tr, err := trust.New([]trust.Principal{
 		{Name: "alice", SSH: []trust.SSHKey{{Line: sshLine(t)}}},
-		{Name: "release", Identity: "https://example.org/*", Issuer: "https://issuer.example.org"},
+		{Name: "release", Identity: "https://example.org/tool/.ci/*", Issuer: "https://issuer.example.org"},
 	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := trust.Identity{Principal: "release", Subject: "https://example.org/*", Issuer: "https://issuer.example.org"}
+	want := trust.Identity{Principal: "release", Subject: "https://example.org/tool/.ci/*", Issuer: "https://issuer.example.org"}
 	if got := tr.Identities(); len(got) != 1 || got[0] != want {
 		t.Errorf("%v, want %v alone", got, want)
 	}
