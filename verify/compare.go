@@ -216,7 +216,7 @@ func forgive(m *verdict.MemberResult, out *pass.Outcome) {
 			e.Ranges = append(e.Ranges, verdict.Span{Offset: x.Offset, Size: x.Size})
 		}
 		for _, x := range s.Signers {
-			e.Signers = append(e.Signers, verdict.Signature{Status: string(x.Status), Kind: string(x.Kind), Signer: x.Signer, Platform: x.Platform, Key: x.Key, Detail: x.Detail})
+			e.Signers = append(e.Signers, embeddedSigner(x))
 		}
 		m.Signed = append(m.Signed, e)
 	}
@@ -287,3 +287,11 @@ func (r *run) explain(ctx context.Context, m *artifact.Member, shipped, rebuilt 
 
 // maxExplained bounds the lines of one explanation in a verdict; glassbuild diff has all of it.
 const maxExplained = 24
+
+func embeddedSigner(x signature.Result) verdict.Signature {
+	s := verdict.Signature{Status: string(x.Status), Kind: string(x.Kind), Signer: x.Signer, Platform: x.Platform, Key: x.Key, Detail: x.Detail}
+	if t := x.Stamp; t != nil {
+		s.Stamp = &verdict.Stamp{At: t.At, By: t.By, Principal: t.Principal, Bytes: t.Bytes}
+	}
+	return s
+}

@@ -120,8 +120,11 @@ func (s *cmsSignature) verify() bool {
 
 // cmsTime lets the caller judge what came with the signature.
 func (v *verification) cmsTime(s *cmsSignature) bool {
-	if len(s.logEntries)+len(s.timestamps) == 0 {
+	if len(s.logEntries)+len(s.timestamps)+len(s.counters) == 0 {
 		return true
+	}
+	if s.as.stampable {
+		return v.stamped(s)
 	}
 	e := Evidence{
 		LogEntries: s.logEntries, Timestamps: s.timestamps, Signed: s.signed, Hash: s.hash,
@@ -163,7 +166,7 @@ func (v *verification) cmsSigner(s *cmsSignature) {
 		return
 	}
 	if name, ok := v.opt.Keys.Pinned(c.Raw); ok {
-		if len(s.certificates) > 1 {
+		if !s.accompanied(v.opt.Keys.Companions(name)) {
 			v.end(StatusBad, "certificates that nobody asked for beside the pinned one")
 			return
 		}

@@ -131,13 +131,17 @@ func (s *cmsSignature) readSignedAttributes(set cryptobyte.String) error {
 				return errCMS
 			}
 			s.signingTime = at
+		case s.as.stamp:
+			return s.stampAttribute(oid, values)
 		}
 		return nil
 	})
 	switch {
 	case err != nil:
 		return err
-	case !contentType || s.digest == nil:
+	case s.as.stamp && !s.as.counter && !s.named: // RFC 3161, section 2.4.2
+		return errors.New("signed attributes do not name the certificate")
+	case !contentType && !s.as.counter || s.digest == nil: // a countersignature needs no type, RFC 5652, section 11.4
 		return errors.New("signed attributes lack content type or message digest")
 	case s.signingTime.IsZero() && !s.as.timeless:
 		return errors.New("signed attributes lack the signing time")
@@ -160,21 +164,26 @@ func readTime(s *cryptobyte.String) (time.Time, bool) {
 func (s *cmsSignature) readUnsignedAttributes(set cryptobyte.String) error {
 	return readAttributes(set, func(oid asn1.ObjectIdentifier, values cryptobyte.String) error {
 		for !values.Empty() {
-			if len(s.logEntries)+len(s.timestamps) >= MaxEvidence {
+			if len(s.logEntries)+len(s.timestamps)+len(s.counters) >= MaxEvidence {
 				return fmt.Errorf("exceeds %d log entries and timestamps", MaxEvidence)
 			}
 			var value cryptobyte.String
 			switch {
-			case oid.Equal(oidLogEntry):
+			case oid.Equal(oidLogEntry) && !s.as.stamp:
 				if !values.ReadASN1(&value, der.OCTET_STRING) {
 					return errCMS
 				}
 				s.logEntries = append(s.logEntries, value)
-			case oid.Equal(oidTimestamp), oid.Equal(oidMicrosoftTimestamp) && s.as.content != nil:
+			case oid.Equal(oidTimestamp) && !s.as.stamp, oid.Equal(oidMicrosoftTimestamp) && s.as.stampable && s.as.content != nil:
 				if !values.ReadASN1Element(&value, der.SEQUENCE) {
 					return errCMS
 				}
 				s.timestamps = append(s.timestamps, value)
+			case oid.Equal(oidCountersignature) && s.as.stampable:
+				if !values.ReadASN1Element(&value, der.SEQUENCE) {
+					return errCMS
+				}
+				s.counters = append(s.counters, value)
 			default:
 				return unsupportedError(fmt.Sprintf("attribute %s outside the signed part", oid))
 			}

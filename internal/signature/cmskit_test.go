@@ -125,6 +125,7 @@ type cmsFields struct {
 	noAttributes bool
 	signers      int
 	digestOID    asn1.ObjectIdentifier
+	counter      func(sig []byte) attribute // a countersignature over the value
 }
 
 type attribute struct {
@@ -212,6 +213,9 @@ func cmsSign(t testing.TB, message []byte, f cmsFields) []byte {
 			}
 			algorithm(b, oidECDSA)
 			b.AddASN1OctetString(sig)
+			if f.counter != nil {
+				f.unsigned = []attribute{f.counter(sig)}
+			}
 			if f.unsigned != nil {
 				b.AddASN1(context(1), func(b *cryptobyte.Builder) { b.AddBytes(attributes(t, f.unsigned)) })
 			}

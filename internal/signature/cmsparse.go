@@ -39,6 +39,9 @@ type cmsSignature struct {
 	signature    []byte
 	logEntries   [][]byte
 	timestamps   [][]byte
+	counters     [][]byte // SignerInfo of countersignatures, embedded signatures only
+	named        bool     // of a timestamp: its signed attributes name the certificate
+	protected    []byte   // of a timestamp: the signature algorithm that its signed attributes name
 	as           profile
 	content      []byte // of an attached signature: the value that was signed
 }
@@ -46,10 +49,13 @@ type cmsSignature struct {
 // profile says which CMS is read. The zero value, which git's signatures have, is the strictest: detached data, with signed
 // attributes that hold the signing time.
 type profile struct {
-	content  asn1.ObjectIdentifier // nil: data
-	attached bool                  // the content lies inside
-	bare     bool                  // there may be no signed attributes
-	timeless bool                  // there may be no signing time
+	content   asn1.ObjectIdentifier // nil: data
+	attached  bool                  // the content lies inside
+	bare      bool                  // there may be no signed attributes
+	timeless  bool                  // there may be no signing time
+	stampable bool                  // a timestamp is judged here, see stamped
+	stamp     bool                  // this is one: it says nothing but the time
+	counter   bool                  // and a countersignature
 }
 
 func (p profile) contentType() asn1.ObjectIdentifier {
@@ -216,8 +222,12 @@ func (s *cmsSignature) readSigner(si cryptobyte.String, known []*x509.Certificat
 			return byKey, err
 		}
 	}
+	algorithm := si
 	if s.scheme, err = readSignatureAlgorithm(&si, s.hash); err != nil {
 		return byKey, err
+	}
+	if s.protected != nil && !bytes.Equal(s.protected, algorithm[:len(algorithm)-len(si)]) {
+		return byKey, errors.New("the protected algorithms are others")
 	}
 	if !si.ReadASN1(&signature, der.OCTET_STRING) {
 		return byKey, errCMS

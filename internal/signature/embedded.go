@@ -22,7 +22,7 @@ var oidMicrosoftTimestamp = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 3, 3, 1
 
 // VerifyEmbedded judges a signature that a file carries. It is held to the same rules as any other, and to some more: it must
 // be DER to the last byte, and whatever lies outside its signed part must be judged, or it is bad: nothing in it may be
-// free (CVE-2013-3900). Where it carries its content, that is returned; it is worth what the result says.
+// free (CVE-2013-3900). One timestamp may be there, see Stamp. Where it carries its content, that is returned; it is worth what the result says.
 func VerifyEmbedded(payload, der []byte, as Embedded, opt Options) ([]byte, Result) {
 	switch {
 	case len(der) == 0:
@@ -41,10 +41,7 @@ func VerifyEmbedded(payload, der []byte, as Embedded, opt Options) ([]byte, Resu
 		v.end(StatusBad, "not in DER, or something lies behind it")
 		return nil, v.Result
 	}
-	s := v.signedData(der, profile{content: as.ContentType, attached: as.Attached, bare: as.Bare, timeless: true})
-	if s != nil && len(s.logEntries)+len(s.timestamps) > 0 && !v.TimeTrusted {
-		v.Status, v.Signer, v.Detail = StatusBad, "", "carries a timestamp that nobody judges: it could be anything"
-	}
+	s := v.signedData(der, profile{content: as.ContentType, attached: as.Attached, bare: as.Bare, timeless: true, stampable: true})
 	if v.Status == "" {
 		v.end(StatusBad, "undecided")
 	}

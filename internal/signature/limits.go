@@ -14,6 +14,10 @@ const (
 	MaxAttributes = 32
 	// MaxEvidence bounds the log entries and timestamps in one CMS signature.
 	MaxEvidence = 32
+	// MaxStamp bounds a timestamp inside an embedded signature, its certificates included.
+	MaxStamp = 24 << 10
+	// MaxStamperCertificate bounds one certificate of a timestamping authority that the policy does not know.
+	MaxStamperCertificate = 4 << 10
 	// MaxNames bounds the subjects of a certificate and the principals of an SSH certificate.
 	MaxNames = 256
 	// MaxNesting bounds how deep BER values nest.

@@ -107,6 +107,7 @@ type Result struct {
 	Certificate *Certificate `json:"certificate,omitempty"` // X.509: what the certificate says
 	Authority   string       `json:"authority,omitempty"`   // SSH certificate: fingerprint of the authority
 	Names       []string     `json:"names,omitempty"`       // SSH certificate: its principals
+	Stamp       *Stamp       `json:"stamp,omitempty"`       // the timestamp inside an embedded signature
 	Evidence    *Evidence    `json:"-"`                     // X.509: log entries and timestamps that came with it
 }
 

@@ -34,6 +34,7 @@ type Trust struct {
 	sshBlobs    map[string]*SSHEntry // by wire format
 
 	pinnedCertificates []*x509.Certificate
+	companions         map[string][]*x509.Certificate // by principal
 }
 
 // owner is who holds a key, and whether as authority.
@@ -52,6 +53,7 @@ func New(principals []Principal, groups []Group, revoked ...*Revocations) (*Trus
 		nodes: map[string]*node{}, ssh: map[string][]*SSHEntry{}, sshBlobs: map[string]*SSHEntry{}, authorities: map[string][]*SSHEntry{},
 		openpgp: map[string]*OpenPGPKey{}, openpgpIDs: map[uint64][]*OpenPGPKey{},
 		public: map[[32]byte]*PublicKey{}, pinned: map[[32]byte]string{}, owners: map[[32]byte]owner{},
+		companions: map[string][]*x509.Certificate{},
 	}
 	own := &Revocations{}
 	for i := range principals {

@@ -62,6 +62,15 @@ func (t *Trust) PinnedCertificates() []*x509.Certificate {
 	return t.pinnedCertificates
 }
 
+// Companions returns the authorities' certificates that a principal's entry holds beside its own: signatures may bring them along.
+// They vouch for nobody.
+func (t *Trust) Companions(name string) []*x509.Certificate {
+	if t == nil {
+		return nil
+	}
+	return t.companions[name]
+}
+
 // Authorities is where certificates must chain to for one principal. Own is false when the policy names none: then
 // the caller's trusted roots (the public good instance's, or a private one's) are meant.
 type Authorities struct {
@@ -151,6 +160,7 @@ func (t *Trust) addX509(m *member, data []byte) error {
 	if !m.identity.IsZero() {
 		m.roots = &bundle{}
 	}
+	own := 0
 	for _, der := range blocks {
 		c, err := x509.ParseCertificate(der)
 		if err != nil {
@@ -160,12 +170,16 @@ func (t *Trust) addX509(m *member, data []byte) error {
 			return fault.Usagef("certificate", "%w", err)
 		}
 		switch {
+		case m.roots == nil && c.IsCA && own == 0:
+			return fault.Usagef("certificate", "identity required: %s is an authority, which certifies many", fault.Quote(c.Subject.String())).
+				WithHint("authorities that come along with a principal's own certificate stand behind it")
 		case m.roots == nil && c.IsCA:
-			return fault.Usagef("certificate", "identity required: %s is an authority, which certifies many", fault.Quote(c.Subject.String()))
+			t.companions[m.name] = append(t.companions[m.name], c)
 		case m.roots == nil:
 			if err := t.claim(m, keyID(c.PublicKey, c.RawSubjectPublicKeyInfo), false); err != nil {
 				return err
 			}
+			own++
 			t.pinned[sha256.Sum256(c.Raw)] = m.name
 			t.pinnedCertificates = append(t.pinnedCertificates, c)
 		case !c.IsCA || !c.BasicConstraintsValid:

@@ -5,6 +5,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/policy"
@@ -178,6 +179,12 @@ func describeSignature(s Signature) string {
 	}
 	if s.Key != "" {
 		text += ", key " + fault.Quote(s.Key)
+	}
+	if s.Stamp != nil {
+		text += fmt.Sprintf(", timestamp %s by %s", s.Stamp.At.UTC().Format(time.RFC3339), fault.Quote(s.Stamp.By))
+		if s.Stamp.Principal == "" {
+			text += ", who is not in the policy"
+		}
 	}
 	if s.Status != signedGood && s.Detail != "" {
 		text += ": " + fault.Quote(s.Detail)

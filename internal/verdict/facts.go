@@ -97,6 +97,15 @@ type Signature struct {
 	Platform bool   `json:"platform,omitempty"` // a forge's own key: it proves the forge, not the author
 	Key      string `json:"key,omitempty"`      // fingerprint
 	Detail   string `json:"detail,omitempty"`
+	Stamp    *Stamp `json:"stamp,omitempty"` // the timestamp inside an embedded signature
+}
+
+// Stamp is what a timestamp inside a signature says of its time.
+type Stamp struct {
+	At        time.Time `json:"at"`
+	By        string    `json:"by"`                  // as its certificate names itself
+	Principal string    `json:"principal,omitempty"` // of the policy; without one the time is only shown
+	Bytes     int       `json:"bytes"`
 }
 
 // Tag is a tag at the commit.
