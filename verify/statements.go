@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/evidence"
+	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/policy"
 	"github.com/glassbuild/glassbuild/internal/verdict"
 )
@@ -64,9 +65,9 @@ func (c *checker) judge(found *found, t *table, s *subject) (*verdict.Evidence, 
 		v, err := evidence.Verify(b, opt)
 		switch {
 		case err != nil && !t.wants(b.Hint().Predicate):
-			unwanted = append(unwanted, verdict.Refused{Name: b.Name(), SHA256: b.SHA256(), Reason: err.Error()})
+			unwanted = append(unwanted, verdict.Refused{Name: b.Name(), SHA256: b.SHA256(), Reason: err.Error(), Hint: fault.HintOf(err)})
 		case err != nil:
-			e.Refused = append(e.Refused, verdict.Refused{Name: b.Name(), SHA256: b.SHA256(), Reason: err.Error()})
+			e.Refused = append(e.Refused, verdict.Refused{Name: b.Name(), SHA256: b.SHA256(), Reason: err.Error(), Hint: fault.HintOf(err)})
 		case v.Statement() != nil && v.Statement().PredicateType == evidence.PredicateWithdrawal:
 			withdrawals = append(withdrawals, v)
 		default:

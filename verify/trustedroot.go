@@ -128,7 +128,7 @@ func (c *checker) withoutRoots() error {
 	for _, t := range c.tables {
 		if !t.require.NoLog || t.require.Timestamps > 0 {
 			return fault.Usagef("trusted root", "there is none, and [%s] demands a log or a timestamp", t.name).
-				WithHint("--trusted-root FILE names one; glassbuild trust update fetches that of the public instance, once")
+				WithHint("--trusted-root FILE names one; glassbuild trust update fetches that of the public instance, once; a key that signs without a log needs a policy with no-log = \"REASON\"")
 		}
 	}
 	return nil

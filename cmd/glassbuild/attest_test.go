@@ -47,22 +47,28 @@ func TestAttestScripts(t *testing.T) {
 	if err := fetchToolchain(t, filepath.Join(cache, "glassbuild")); err != nil {
 		t.Skip("the Go toolchain cannot be fetched:", err)
 	}
-	goproxy, err := exec.Command("go", "env", "GOPROXY").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
 	scripts, err := filepath.Glob("testdata/attest/*.txtar")
 	if err != nil || len(scripts) == 0 {
 		t.Fatalf("%d scripts, %v", len(scripts), err)
 	}
+	attestScripts(t, cache, append(scripts, attestDocs(t))...)
+}
+
+// attestScripts runs scripts that sign, with the toolchain in a cache.
+func attestScripts(t *testing.T, cache string, scripts ...string) {
+	t.Helper()
+	goproxy, err := exec.Command("go", "env", "GOPROXY").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
 	w := &attestWorld{t: t}
 	all := map[string]func(*testscript.TestScript, bool, []string){"sigstore": w.sigstore, "failing": w.failing, "registry": w.registry, "pushimage": w.push,
-		"newkey": makeKey, "signed": w.signed, "says": says, "rewrite": rewrite}
+		"newkey": makeKey, "signed": w.signed, "says": says, "rewrite": rewrite, "imagelayout": imageLayout}
 	for name, c := range commands {
 		all[name] = c
 	}
 	testscript.Run(t, testscript.Params{
-		Files: append(scripts, attestDocs(t)), RequireExplicitExec: true, RequireUniqueNames: true, Cmds: all,
+		Files: scripts, RequireExplicitExec: true, RequireUniqueNames: true, Cmds: all,
 		Setup: func(env *testscript.Env) error {
 			err := setup(env)
 			env.Setenv("XDG_CACHE_HOME", cache)

@@ -105,6 +105,42 @@ func TestOtherName(t *testing.T) {
 	answered(t, "subject name differs: README, want tool", code, stdout, stderr)
 }
 
+// TestUnwitnessed: a key that signed without a log, and a certificate that no log saw, count only where the policy says so and why, and
+// the verdict repeats it. Else the hint says what to write.
+func TestUnwitnessed(t *testing.T) {
+	t.Parallel()
+	i, dir := instance(t, "unwitnessed")
+	root := i.TrustedRoot(evidencetest.Spans{})
+	key := evidencetest.Key("release")
+	put(t, filepath.Join(dir, "release.pub"), evidencetest.PublicPEM(t, key.Public()))
+	envelope, err := json.Marshal(i.AttestKey(provenanceOf("tool"), key).EnvelopeObject())
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyed := "format = 1\n[[principal]]\nname = \"release\"\nkey = \"release.pub\"\n[provenance]\nsigned-by = \"release\"\n"
+	code, stdout, stderr := checked(t, keyed, root, envelope, dir)
+	answered(t, "0 distinct logs, need 1", code, stdout, stderr)
+	if !strings.Contains(stderr, "hint: a key that signs without a log counts under a policy that says so") {
+		t.Errorf("nothing says what to do:\n%s", stderr)
+	}
+	unpublished := i.Attest(provenanceOf("tool"), evidencetest.Leaf{NoSCT: true}).JSON()
+	code, stdout, stderr = checked(t, release, root, unpublished, dir)
+	answered(t, "no SCT in the certificate", code, stdout, stderr)
+	for said, tc := range map[string]struct {
+		policy string
+		data   []byte
+	}{
+		"no log demanded for provenance: our own key":                  {keyed + "no-log = \"our own key\"\n", envelope},
+		"no certificate log demanded for provenance: a private Fulcio": {release + "no-sct = \"a private Fulcio\"\n", unpublished},
+	} {
+		code, stdout, stderr = checked(t, tc.policy, root, tc.data, dir)
+		answered(t, "", code, stdout, stderr)
+		if !strings.Contains(stdout, said) {
+			t.Errorf("the verdict does not repeat %q:\n%s", said, stdout)
+		}
+	}
+}
+
 // TestNobodyInParticular: policies that would accept anyone are refused before anything is read.
 func TestNobodyInParticular(t *testing.T) {
 	t.Parallel()

@@ -176,6 +176,8 @@ func TestInspect(t *testing.T) {
 	_, js, _ := program("check", filepath.Join(a.dir, "tool"), "--policy", filepath.Join(a.dir, "policy.toml"), "--trusted-root", filepath.Join(a.dir, "root.json"), "--format", "json")
 	a.put("verdict.json", []byte(js))
 	a.put("glassbuild.toml", []byte("format = 1\n[builder]\nhost = true\n[[step]]\nrun = [\"true\"]\n[[artifact]]\noutput = \"tool\"\n"))
+	a.put("glassbuild.lock", []byte(inspectedLock))
+	a.put("torn.lock", []byte(inspectedLock[:60]))
 	a.put("rubbish", []byte("rubbish"))
 	a.put("bad.json", []byte("{"))
 	host, _, _ := pushed(t)
@@ -185,6 +187,7 @@ func TestInspect(t *testing.T) {
 	}{
 		filepath.Join(a.dir, "keyless.sigstore.json"): {0, "it says certificate.build-trigger: push"}, filepath.Join(a.dir, "vote.sigstore.json"): {0, evidence.PredicateSummary},
 		filepath.Join(a.dir, "verdict.json"): {0, "it says result: failed"}, filepath.Join(a.dir, "glassbuild.toml"): {0, "it says line: host = true"},
+		filepath.Join(a.dir, "glassbuild.lock"): {0, "it says builder: go 1.26.5 h1:"}, filepath.Join(a.dir, "torn.lock"): {1, "torn.lock"},
 		host + "/team/tool:v1": {0, "it says layer: sha256:"}, filepath.Join(a.dir, "rubbish"): {3, "says nothing that is understood"},
 		filepath.Join(a.dir, "bad.json"): {1, "malformed"}, filepath.Join(a.dir, "none"): {4, "cannot be read"}, a.dir: {4, "is a folder"},
 	} {
@@ -205,3 +208,12 @@ func TestInspect(t *testing.T) {
 		t.Error("no verdict")
 	}
 }
+
+const inspectedLock = `format = 1
+recipe = "1111111111111111111111111111111111111111111111111111111111111111"
+
+[[builder]]
+name = "go"
+version = "1.26.5"
+digest = "h1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+`

@@ -16,7 +16,7 @@ import (
 
 // TestMain lets this test binary be the program: whatever it is started as decides, see testscript.Main.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"glassbuild": main})
+	testscript.Main(m, map[string]func(){"glassbuild": main, "sigstore-kms-keyfile": playKeyFile, "sigstore-kms-token": playToken})
 }
 
 // TestScripts runs the program as a person would, from testdata/script. What a script can do beside the commands of

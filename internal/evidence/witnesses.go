@@ -63,7 +63,7 @@ func (v *verification) inLogs() error {
 		}
 	}
 	if len(distinct) < need {
-		return v.fail("%s, need %d", count(len(distinct), "distinct log"), need)
+		return v.fail("%s, need %d", count(len(distinct), "distinct log"), need).WithHint("a key that signs without a log counts under a policy that says so, with its reason: no-log = \"…\"")
 	}
 	v.used = used
 	return nil

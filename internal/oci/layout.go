@@ -110,6 +110,16 @@ func blobName(digest string) string {
 	return path.Join("blobs", "sha256", strings.TrimPrefix(digest, "sha256:"))
 }
 
+// image tells whether a descriptor of an index is one of an image. Some writers give the media type of an image's config as the type of
+// artefact.
+func (d Descriptor) image() bool {
+	switch d.ArtifactType {
+	case "", typeConfig, typeDockerConfig:
+		return true
+	}
+	return false
+}
+
 // resolve finds the one image that is meant. What is attached to images stands in the same index and is none.
 func (l *layout) resolve(context.Context) ([]byte, Descriptor, error) {
 	if l.ref.digest != "" {
@@ -122,7 +132,7 @@ func (l *layout) resolve(context.Context) ([]byte, Descriptor, error) {
 	}
 	var found []Descriptor
 	for _, d := range list {
-		if l.ref.tag != "" && d.Annotations[annotationRefName] == l.ref.tag || l.ref.tag == "" && d.ArtifactType == "" {
+		if l.ref.tag != "" && d.Annotations[annotationRefName] == l.ref.tag || l.ref.tag == "" && d.image() {
 			found = append(found, d)
 		}
 	}

@@ -46,6 +46,7 @@ const (
 	TypeEnvelope       = "application/vnd.dsse.envelope.v1+json"            // a layer of cosign's .att image
 	TypeSimpleSigning  = "application/vnd.dev.cosign.simplesigning.v1+json" // a layer of cosign's .sig image
 	typeEmpty          = "application/vnd.oci.empty.v1+json"                // image-spec, "Guidance for an empty descriptor"
+	typeConfig         = "application/vnd.oci.image.config.v1+json"
 	typeDockerConfig   = "application/vnd.docker.container.image.v1+json"
 	typeDockerTar      = "application/vnd.docker.image.rootfs.diff.tar"
 )

@@ -113,9 +113,9 @@ func unsatisfiedStage(st stage, f Facts, why, satisfied string) Check {
 	case len(e.Statements) == 0 && len(e.Refused) > 0:
 		r := e.Refused[0]
 		if n := len(e.Refused) - 1; n > 0 {
-			return failed("%s; %d more do not hold", r.Reason, n).with("sha256", r.SHA256)
+			return failed("%s; %d more do not hold", r.Reason, n).with("sha256", r.SHA256).hint("%s", r.Hint)
 		}
-		return failed("%s", r.Reason).with("sha256", r.SHA256)
+		return failed("%s", r.Reason).with("sha256", r.SHA256).hint("%s", r.Hint)
 	case len(e.Statements) == 0:
 		return failed("nothing was verified")
 	case len(e.Refused) > 0:

@@ -49,6 +49,7 @@ type Refused struct {
 	Name   string `json:"name"`
 	SHA256 string `json:"sha256,omitempty"`
 	Reason string `json:"reason"`
+	Hint   string `json:"hint,omitempty"`
 }
 
 // Vote is what somebody else says of a rebuild of their own.

@@ -65,10 +65,7 @@ func Run(t *testing.T, inside func(t *testing.T, i *Instance), env ...string) {
 		return
 	}
 	bin := filepath.Join(cacheDir(t), "bin")
-	modules := map[string]string{"fulcio": fulcioModule, "posix": rekorModule, "timestamp-server": tsaModule}
-	if WithCosign() {
-		modules["cosign"], modules["oras"] = cosignModule, orasModule
-	}
+	modules := map[string]string{"fulcio": fulcioModule, "posix": rekorModule, "timestamp-server": tsaModule, "cosign": cosignModule, "oras": orasModule}
 	for name, module := range modules {
 		install(t, bin, name, module)
 	}
@@ -87,9 +84,6 @@ func Run(t *testing.T, inside func(t *testing.T, i *Instance), env ...string) {
 
 // Inside tells whether this is the run in the namespace.
 func Inside() bool { return os.Getenv(inner) != "" }
-
-// WithCosign tells whether cosign and oras take part: building them takes minutes, so that it has to be asked for.
-func WithCosign() bool { return os.Getenv("GLASSBUILD_E2E_COSIGN") != "" }
 
 func cacheDir(t *testing.T) string {
 	t.Helper()

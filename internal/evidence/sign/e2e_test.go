@@ -24,9 +24,7 @@ func TestE2EKeyless(t *testing.T) {
 		w := &real{i}
 		t.Run("workflow", w.workflow)
 		t.Run("key", w.key)
-		if e2etest.WithCosign() {
-			t.Run("cosign", w.cosign)
-		}
+		t.Run("cosign", w.cosign)
 	})
 }
 
