@@ -47,8 +47,6 @@ func (r embeddedRuntime) Start(ctx context.Context, spec Spec) (Session, error) 
 			WithCheck(CheckID).WithHint("build it with `make build`, or with CGO_ENABLED=0")
 	}
 	s := &session{spec: spec, carrier: program, frames: make(chan frame), passed: make(chan passedFD, maxWaitingFDs)}
-	s.group = newGroup(spec.Limits)
-	setup.Watch = s.group.watch(spec.Limits)
 	if err := s.launch(ctx, setup); err != nil {
 		s.Close()
 		return nil, err
@@ -58,15 +56,20 @@ func (r embeddedRuntime) Start(ctx context.Context, spec Spec) (Session, error) 
 
 // launch starts the first process and has it build the root.
 func (s *session) launch(ctx context.Context, setup *wire.Setup) error {
-	if err := s.spawn(setup.Identity); err != nil {
+	grouped := make(chan *group, 1)
+	go func() { grouped <- newGroup(s.spec.Limits) }() // while the first process starts
+	err := s.spawn(setup.Identity)
+	s.group = <-grouped
+	if err != nil {
 		return explainStart(err)
 	}
+	setup.Watch = s.group.watch(s.spec.Limits)
 	if err := s.group.join(s.process.Process.Pid); err != nil {
 		return fault.Inconclusivef("sandbox", "cannot isolate: control group: %w", err).WithCheck(CheckID)
 	}
 	s.stopWatching = context.AfterFunc(ctx, func() { s.kill() })
 	sent := make(chan error, 1)
-	go func() { sent <- wire.WriteJSON(s.control, wire.KindSetup, setup) }()
+	go func() { sent <- wire.Send(s.control, wire.KindSetup, setup) }()
 	f, err := s.next(ctx, startTimeout)
 	if err != nil {
 		return explainStart(err)

@@ -67,19 +67,20 @@ func (g *group) count() usage {
 	return usage{g.cg.Peak(), g.cg.OOMKills(), g.cg.RefusedForks()}
 }
 
-// begin and end surround a step.
+// begin and end surround a step. What was counted before the first one counts as nothing: a sandbox that met a limit
+// while it was made has not come about.
 func (g *group) begin() {
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	if g.cg != nil {
 		g.cg.ResetPeak()
 	}
-	g.mu.Unlock()
-	g.before = g.count()
 }
 
 func (g *group) end() usage {
-	now := g.count()
-	return usage{now.peak, now.oomKills - g.before.oomKills, now.refusedForks - g.before.refusedForks}
+	now, before := g.count(), g.before
+	g.before = now
+	return usage{now.peak, now.oomKills - before.oomKills, now.refusedForks - before.refusedForks}
 }
 
 func (g *group) remove() error {

@@ -42,7 +42,7 @@ func (s *session) Outputs(ctx context.Context, target, dst string, limits Output
 	}
 	defer root.Close()
 	order := wire.Collect{Path: target, Files: limits.Files, Bytes: limits.Bytes, PathBytes: maxOutputPath, MaxDepth: maxOutputDepth}
-	if err := wire.WriteJSON(s.control, wire.KindCollect, order); err != nil {
+	if err := wire.Send(s.control, wire.KindCollect, order); err != nil {
 		return nil, s.broke(err)
 	}
 	c := &collection{s: s, root: root, limits: limits, target: target}
@@ -211,7 +211,7 @@ func (s *session) Read(ctx context.Context, name string, limit int64) ([]byte, e
 	if limit < 0 || limit > maxRead {
 		return nil, fault.Usagef(fault.Quote(name), "limit of %d bytes is out of range", limit)
 	}
-	if err := wire.WriteJSON(s.control, wire.KindRead, wire.ReadFile{Path: name, Limit: limit}); err != nil {
+	if err := wire.Send(s.control, wire.KindRead, wire.ReadFile{Path: name, Limit: limit}); err != nil {
 		return nil, s.broke(err)
 	}
 	var data []byte

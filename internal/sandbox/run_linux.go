@@ -35,7 +35,7 @@ func (s *session) Run(ctx context.Context, step Step) (Result, error) {
 	}
 	s.group.begin()
 	begun := time.Now()
-	if err := wire.WriteJSON(s.control, wire.KindRun, order); err != nil {
+	if err := wire.Send(s.control, wire.KindRun, order); err != nil {
 		return Result{}, s.broke(err)
 	}
 	f, err := s.next(ctx, startTimeout)
@@ -154,7 +154,7 @@ func (s *session) attend(ctx context.Context, streams *streams) (*wire.Exited, s
 
 // signal has the first process signal every process of the step.
 func (s *session) signal(number unix.Signal) {
-	_ = wire.WriteJSON(s.control, wire.KindSignal, wire.Signal{Number: int(number)})
+	_ = wire.Send(s.control, wire.KindSignal, wire.Signal{Number: int(number)})
 }
 
 // conclude turns what the first process and the control group say into a Result.

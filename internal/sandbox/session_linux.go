@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -60,7 +59,7 @@ func (f frame) decode(want wire.Kind, into any) error {
 	if f.kind != want {
 		return fmt.Errorf("unexpected answer %q from the sandbox's first process", f.kind)
 	}
-	return json.Unmarshal(f.payload, into)
+	return wire.Unmarshal(f.payload, into)
 }
 
 // passedFD is a descriptor that the first process or a step's own process passed.
@@ -74,7 +73,7 @@ func (s *session) command(id wire.Identity, control, pass *os.File) *exec.Cmd {
 	return &exec.Cmd{
 		Path:        s.carrier.path,
 		Args:        []string{wire.InitName},
-		Env:         []string{},
+		Env:         []string{wire.OneProcessor},
 		Dir:         "/",
 		Stderr:      &s.stderr,
 		ExtraFiles:  []*os.File{control, pass}, // wire.ControlFD, wire.PassFD
@@ -94,6 +93,7 @@ func (s *session) keep(started chan<- error) {
 		return
 	}
 	started <- nil
+	runtime.Gosched()  // hands this thread's processor to whoever waits for that word: in Wait it would be missed for a while
 	_ = process.Wait() // how it ended is of no interest: what it said before is
 	close(s.gone)
 }

@@ -69,7 +69,7 @@ func (p places) makeV2() (*Group, error) {
 			return nil, err
 		}
 		if !d.offers("memory", "pids") {
-			_ = os.WriteFile(filepath.Join(at, "cgroup.subtree_control"), []byte("+memory +pids"), 0)
+			_ = overwrite(filepath.Join(at, "cgroup.subtree_control"), "+memory +pids")
 		}
 		if d.offers("memory", "pids") {
 			return &Group{Version: 2, dirs: map[string]dir{"memory": d, "pids": d}}, nil
@@ -127,14 +127,14 @@ func (d dir) offers(controllers ...string) bool {
 }
 
 func read(path string) string {
-	f, err := os.Open(path)
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0) // package os would have the poller watch each of these files
 	if err != nil {
 		return ""
 	}
-	defer f.Close()
+	defer unix.Close(fd)
 	buffer := make([]byte, maxFile)
-	n, _ := f.Read(buffer)
-	return string(buffer[:n])
+	n, _ := unix.Read(fd, buffer)
+	return string(buffer[:max(n, 0)])
 }
 
 func (g *Group) write(controller, file, value string) error {
@@ -142,7 +142,26 @@ func (g *Group) write(controller, file, value string) error {
 	if !ok {
 		return os.ErrNotExist
 	}
-	return os.WriteFile(filepath.Join(d.path, file), []byte(value), 0)
+	return overwrite(filepath.Join(d.path, file), value)
+}
+
+// overwrite writes a control file, at once.
+func overwrite(path, value string) error {
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+	for {
+		_, err := unix.Write(fd, []byte(value))
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return &os.PathError{Op: "write", Path: path, Err: err}
+		}
+		return nil
+	}
 }
 
 // limit sets both limits. Swap counts as memory where the kernel counts swap.

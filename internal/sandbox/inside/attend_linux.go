@@ -1,7 +1,6 @@
 package inside
 
 import (
-	"encoding/json"
 	"errors"
 	"syscall"
 	"time"
@@ -87,7 +86,7 @@ func (a *attendance) listen(wait time.Duration) {
 	}
 	o := a.p.next()
 	var signal wire.Signal
-	if o.kind == wire.KindSignal && json.Unmarshal(o.payload, &signal) == nil {
+	if o.kind == wire.KindSignal && wire.Unmarshal(o.payload, &signal) == nil {
 		killAll(syscall.Signal(signal.Number))
 	}
 }

@@ -20,7 +20,7 @@ func (p *process) selfCheck() (checks []wire.Check, err error) {
 	if err != nil {
 		return nil, err
 	}
-	p.filters, _ = strconv.Atoi(own["Seccomp_filters"])
+	p.filters, _ = strconv.Atoi(own.value("Seccomp_filters"))
 	p.notify = true
 	if p.first, err = p.sealedChild(); err != nil {
 		// Only one listener can stand in a chain of filters: inside a container that has one, nothing is reported.
@@ -29,13 +29,15 @@ func (p *process) selfCheck() (checks []wire.Check, err error) {
 			return nil, err
 		}
 	}
-	if checks, err = p.inspect(p.first.pid, false); err != nil {
+	child, err := look(p.first.pid)
+	if err != nil {
 		return nil, err
 	}
-	for _, look := range []func(int) wire.Check{
+	checks = p.inspect(child, false)
+	for _, look := range []func(sealed) wire.Check{
 		checkProcesses, checkInterfaces, checkRoutes, p.checkMounts, checkDevices, checkEnvironment, p.checkIdentity,
 	} {
-		checks = append(checks, look(p.first.pid))
+		checks = append(checks, look(child))
 	}
 	return checks, firstBroken(checks)
 }
@@ -66,46 +68,59 @@ func check(name string, ok bool, format string, args ...any) wire.Check {
 	return wire.Check{Name: name, OK: ok, Detail: fmt.Sprintf(format, args...)}
 }
 
+// sealed is a sealed process as process 1 sees it.
+type sealed struct {
+	pid    int
+	dir    string // its folder in /proc, with a slash at the end
+	status status
+}
+
+func look(pid int) (sealed, error) {
+	text, err := readStatus(pid)
+	return sealed{pid, "/proc/" + strconv.Itoa(pid) + "/", text}, err
+}
+
 // inspect looks at a sealed process from process 1.
-func (p *process) inspect(pid int, terminal bool) ([]wire.Check, error) {
-	status, err := readStatus(pid)
-	if err != nil {
-		return nil, err
-	}
+func (p *process) inspect(s sealed, terminal bool) []wire.Check {
 	var powers []string
 	for _, set := range []string{"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"} {
-		if v := status[set]; v == "" || strings.Trim(v, "0") != "" {
+		if v := s.status.value(set); v == "" || strings.Trim(v, "0") != "" {
 			powers = append(powers, set+" "+v)
 		}
 	}
-	checks := []wire.Check{
+	privileges, mode, filters := s.status.value("NoNewPrivs"), s.status.value("Seccomp"), s.status.value("Seccomp_filters")
+	return []wire.Check{
 		check("capabilities", len(powers) == 0, "%s", orElse(strings.Join(powers, ", "), "none in any set")),
-		check("no-new-privileges", status["NoNewPrivs"] == "1", "%s", status["NoNewPrivs"]),
-		check("seccomp", p.filtered(status), "mode %s, filters %s", status["Seccomp"], status["Seccomp_filters"]),
-		checkDescriptors(pid, terminal),
-		checkSession(pid, terminal),
+		check("no-new-privileges", privileges == "1", "%s", privileges),
+		check("seccomp", p.filtered(mode, filters), "mode %s, filters %s", mode, filters),
+		checkDescriptors(s.dir, terminal),
+		checkSession(s, terminal),
 	}
-	return checks, nil
 }
 
 // filtered tells whether a process has more filters than process 1, in filter mode. The count is known since Linux 5.9.
-func (p *process) filtered(status map[string]string) bool {
-	have, err := strconv.Atoi(status["Seccomp_filters"])
-	return status["Seccomp"] == "2" && err == nil && have > p.filters
+func (p *process) filtered(mode, filters string) bool {
+	have, err := strconv.Atoi(filters)
+	return mode == "2" && err == nil && have > p.filters
 }
 
-func readStatus(pid int) (map[string]string, error) {
-	text, err := readProc(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return nil, failed("read the status of a process", err)
-	}
-	out := map[string]string{}
-	for line := range strings.Lines(text) {
-		if name, value, ok := strings.Cut(line, ":"); ok {
-			out[name] = strings.TrimSpace(value)
+// status is the text of /proc/PID/status.
+type status string
+
+func readStatus(pid int) (status, error) {
+	text, err := readProc("/proc/" + strconv.Itoa(pid) + "/status")
+	return status(text), failed("read the status of a process", err)
+}
+
+// value returns what stands behind a name, "" when the kernel has no such line. No value holds a line's end: names of
+// programs, the only foreign ones, are escaped (proc_pid_status(5)).
+func (s status) value(name string) string {
+	for line := range strings.Lines(string(s)) {
+		if rest, ok := strings.CutPrefix(line, name); ok && strings.HasPrefix(rest, ":") {
+			return strings.TrimSpace(rest[1:])
 		}
 	}
-	return out, nil
+	return ""
 }
 
 func readProc(name string) (string, error) {
@@ -121,9 +136,8 @@ func orElse(s, other string) string {
 }
 
 // checkDescriptors wants 0 to 2, and beyond them only the two that close themselves.
-func checkDescriptors(pid int, terminal bool) wire.Check {
-	dir := fmt.Sprintf("/proc/%d/fd", pid)
-	names, err := listPath(dir)
+func checkDescriptors(dir string, terminal bool) wire.Check {
+	names, err := listPath(dir + "fd")
 	if err != nil {
 		return check("descriptors", false, "%v", err)
 	}
@@ -132,14 +146,14 @@ func checkDescriptors(pid int, terminal bool) wire.Check {
 	}
 	var kinds []string
 	for _, name := range names {
-		target, err := os.Readlink(dir + "/" + name)
+		target, err := os.Readlink(dir + "fd/" + name)
 		if err != nil {
 			return check("descriptors", false, "%v", err)
 		}
 		kind, _, _ := strings.Cut(target, ":")
 		fits := kind == "/dev/null" || kind == "pipe" || terminal && strings.HasPrefix(target, "/dev/pts/")
 		if name > "2" {
-			info, err := readProc(fmt.Sprintf("/proc/%d/fdinfo/%s", pid, name))
+			info, err := readProc(dir + "fdinfo/" + name)
 			fits = err == nil && kind == "pipe" && closesItself(info)
 		} else {
 			kinds = append(kinds, kind)
@@ -163,8 +177,8 @@ func closesItself(info string) bool {
 }
 
 // checkSession wants the process to lead a session of its own, without a terminal unless it asked for one.
-func checkSession(pid int, terminal bool) wire.Check {
-	text, err := readProc(fmt.Sprintf("/proc/%d/stat", pid))
+func checkSession(s sealed, terminal bool) wire.Check {
+	text, err := readProc(s.dir + "stat")
 	if err != nil {
 		return check("session", false, "%v", err)
 	}
@@ -173,6 +187,6 @@ func checkSession(pid int, terminal bool) wire.Check {
 		return check("session", false, "%q", text)
 	}
 	session, tty := fields[3], fields[4] // fields 6 and 7 of proc_pid_stat(5)
-	ok := session == strconv.Itoa(pid) && (tty != "0") == terminal
-	return check("session", ok, "its own: %t, controlling terminal: %t", session == strconv.Itoa(pid), tty != "0")
+	own := session == strconv.Itoa(s.pid)
+	return check("session", own && (tty != "0") == terminal, "its own: %t, controlling terminal: %t", own, tty != "0")
 }

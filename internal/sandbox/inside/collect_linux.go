@@ -168,7 +168,7 @@ func (c *collector) file(dir int, name string, e wire.Entry) error {
 }
 
 func (c *collector) send(e wire.Entry) error {
-	return wire.WriteJSON(c.p.control, wire.KindEntry, e)
+	return wire.Send(c.p.control, wire.KindEntry, e)
 }
 
 // sendContent sends exactly size bytes.

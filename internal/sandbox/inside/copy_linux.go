@@ -1,10 +1,12 @@
 package inside
 
 import (
+	"encoding/binary"
 	"fmt"
 	"path"
 	"slices"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -131,11 +133,27 @@ func setTime(fd int, name string, st *unix.Stat_t) error {
 
 // readNames lists an open folder in ascending order.
 func readNames(fd int) ([]string, error) {
+	entries, err := readEntries(fd)
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.name
+	}
+	return names, err
+}
+
+// entry is one name of a folder, and its DT_ kind where the file system tells (getdents64(2)).
+type entry struct {
+	name string
+	kind byte
+}
+
+// readEntries lists a folder in ascending order.
+func readEntries(fd int) ([]entry, error) {
 	if _, err := unix.Seek(fd, 0, unix.SEEK_SET); err != nil {
 		return nil, err
 	}
-	var names []string
-	buffer := make([]byte, 64<<10)
+	var out []entry
+	buffer := make([]byte, listBuffer)
 	for {
 		n, err := unix.Getdents(fd, buffer)
 		if err == unix.EINTR {
@@ -145,9 +163,27 @@ func readNames(fd int) ([]string, error) {
 			return nil, err
 		}
 		if n == 0 {
-			slices.Sort(names)
-			return names, nil
+			slices.SortFunc(out, func(a, b entry) int { return strings.Compare(a.name, b.name) })
+			return out, nil
 		}
-		_, _, names = unix.ParseDirent(buffer[:n], -1, names)
+		out = appendEntries(out, buffer[:n])
 	}
+}
+
+// appendEntries reads struct linux_dirent64: inode and offset, 8 bytes each, length of the record (2), kind (1), name.
+func appendEntries(out []entry, records []byte) []entry {
+	const header = 19
+	for len(records) > header {
+		size := int(binary.NativeEndian.Uint16(records[16:]))
+		if size <= header || size > len(records) {
+			return out // the kernel writes none such
+		}
+		name := unix.ByteSliceToString(records[header:size])
+		gone := binary.NativeEndian.Uint64(records) == 0
+		if !gone && name != "." && name != ".." {
+			out = append(out, entry{name, records[18]})
+		}
+		records = records[size:]
+	}
+	return out
 }

@@ -41,6 +41,8 @@ const (
 	maxTerminals = 64
 	// blockSize bounds what a step's arguments and environment may take together; the kernel allows less.
 	blockSize = 16 << 20
+	// listBuffer is how much of a folder is listed at once.
+	listBuffer = 8 << 10
 	// maxCopyDepth bounds the depth of a tree that is copied in.
 	maxCopyDepth = 512
 )

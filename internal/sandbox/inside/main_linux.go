@@ -1,7 +1,6 @@
 package inside
 
 import (
-	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -122,17 +121,17 @@ func (p *process) serve() error {
 	if first.kind != wire.KindSetup {
 		return errors.New("no set-up")
 	}
-	if err := json.Unmarshal(first.payload, &p.setup); err != nil {
+	if err := wire.Unmarshal(first.payload, &p.setup); err != nil {
 		return err
 	}
-	holdThreads()
 	ready, err := p.prepare()
 	if err != nil {
-		return wire.WriteJSON(p.control, wire.KindFault, asFault("setup", err))
+		return wire.Send(p.control, wire.KindFault, asFault("setup", err))
 	}
-	if err := wire.WriteJSON(p.control, wire.KindReady, ready); err != nil {
+	if err := wire.Send(p.control, wire.KindReady, ready); err != nil {
 		return err
 	}
+	holdThreads() // while the host looks at the answer; no step runs before the next order
 	for {
 		if err := p.obey(p.next()); err != nil {
 			return err
@@ -145,7 +144,9 @@ func (p *process) serve() error {
 // the sandbox would break down where it has to say that a limit was reached. With one processor the garbage collector
 // and the return from a long system call want one thread beside this one; threads that were used once are kept.
 func holdThreads() {
-	runtime.GOMAXPROCS(1)
+	if runtime.GOMAXPROCS(0) != 1 { // changing it stops everything; see wire.OneProcessor
+		runtime.GOMAXPROCS(1)
+	}
 	var up, down sync.WaitGroup
 	up.Add(heldThreads)
 	down.Add(1)
@@ -165,19 +166,19 @@ func (p *process) obey(o order) error {
 	switch o.kind {
 	case wire.KindRun:
 		var step wire.Step
-		if err := json.Unmarshal(o.payload, &step); err != nil {
+		if err := wire.Unmarshal(o.payload, &step); err != nil {
 			return err
 		}
 		return p.run(step)
 	case wire.KindCollect:
 		var what wire.Collect
-		if err := json.Unmarshal(o.payload, &what); err != nil {
+		if err := wire.Unmarshal(o.payload, &what); err != nil {
 			return err
 		}
 		return p.answer("collect", p.collect(what))
 	case wire.KindRead:
 		var what wire.ReadFile
-		if err := json.Unmarshal(o.payload, &what); err != nil {
+		if err := wire.Unmarshal(o.payload, &what); err != nil {
 			return err
 		}
 		return p.answer("read", p.readFile(what))
@@ -192,5 +193,5 @@ func (p *process) answer(stage string, err error) error {
 	if err != nil {
 		end.Fault = asFault(stage, err)
 	}
-	return wire.WriteJSON(p.control, wire.KindEnd, end)
+	return wire.Send(p.control, wire.KindEnd, end)
 }

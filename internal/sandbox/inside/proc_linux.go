@@ -100,15 +100,15 @@ func (r *root) makeProc(s *wire.Setup) error {
 		return failed("open /proc", err)
 	}
 	defer unix.Close(list)
-	names, err := readNames(list)
+	entries, err := readEntries(list)
 	if err != nil {
 		return failed("list /proc", err)
 	}
-	for _, name := range names {
-		if _, err := strconv.Atoi(name); err == nil || slices.Contains(shownLinks, name) {
+	for _, e := range entries {
+		if _, err := strconv.Atoi(e.name); err == nil || slices.Contains(shownLinks, e.name) {
 			continue
 		}
-		if err := r.mask(proc, name, masks, files[name] != ""); err != nil {
+		if err := r.mask(proc, e, masks, files[e.name] != ""); err != nil {
 			return err
 		}
 	}
@@ -132,7 +132,8 @@ func (r *root) mountProc() (int, error) {
 	return fd, failed("mount /proc", err)
 }
 
-// makeMasks writes what covers /proc into a folder of the store: "f/NAME" for files, "d" for every folder, "sys".
+// makeMasks writes what covers /proc into a folder of the store: "f/NAME" for files, "d" for every folder, "sys". The
+// folder is sealed as one mount over itself, and what is bound from there is born sealed.
 func (r *root) makeMasks(files, sys map[string]string) (string, error) {
 	base, err := r.fresh("m", 0o755)
 	if err != nil {
@@ -151,9 +152,14 @@ func (r *root) makeMasks(files, sys map[string]string) (string, error) {
 			return "", err
 		}
 	}
+	known := map[string]bool{}
 	for name, text := range sys {
 		for _, dir := range parents(name) {
-			if err := unix.Mkdirat(r.store, base+"/sys/"+dir, 0o755); err != nil && err != unix.EEXIST {
+			if known[dir] {
+				continue
+			}
+			known[dir] = true
+			if err := unix.Mkdirat(r.store, base+"/sys/"+dir, 0o755); err != nil {
 				return "", failed("make a folder", err)
 			}
 		}
@@ -161,7 +167,12 @@ func (r *root) makeMasks(files, sys map[string]string) (string, error) {
 			return "", err
 		}
 	}
-	return base, nil
+	tree, err := r.bindStore(base, unix.MOUNT_ATTR_RDONLY|mountSafe|unix.MOUNT_ATTR_NOEXEC)
+	if err != nil {
+		return "", err
+	}
+	defer unix.Close(tree)
+	return base, failed("seal the masks", unix.MoveMount(tree, "", r.store, base, unix.MOVE_MOUNT_F_EMPTY_PATH))
 }
 
 // parents returns the folders above a relative path, outermost first.
@@ -184,30 +195,26 @@ func (r *root) writeStore(name string, data []byte) error {
 }
 
 // mask covers one entry of /proc.
-func (r *root) mask(proc int, name, masks string, made bool) error {
-	var st unix.Stat_t
-	if err := unix.Fstatat(proc, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return failed("look at /proc/"+name, err)
-	}
+func (r *root) mask(proc int, e entry, masks string, made bool) error {
 	cover := masks + "/empty"
-	switch st.Mode & unix.S_IFMT {
-	case unix.S_IFDIR:
+	switch e.kind {
+	case unix.DT_DIR:
 		cover = masks + "/d"
-		if name == "sys" {
+		if e.name == "sys" {
 			cover = masks + "/sys"
 		}
-	case unix.S_IFLNK:
+	case unix.DT_LNK:
 		return nil // a link has no contents of its own, and what it leads to is covered
 	default:
 		if made {
-			cover = masks + "/f/" + name
+			cover = masks + "/f/" + e.name
 		}
 	}
-	tree, err := r.bindStore(cover, unix.MOUNT_ATTR_RDONLY|mountSafe|unix.MOUNT_ATTR_NOEXEC)
+	tree, err := unix.OpenTree(r.store, cover, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
 	if err != nil {
-		return err
+		return failed("bind a mask", err)
 	}
 	defer unix.Close(tree)
-	err = unix.MoveMount(tree, "", proc, name, unix.MOVE_MOUNT_F_EMPTY_PATH)
-	return failed("cover /proc/"+name, err)
+	err = unix.MoveMount(tree, "", proc, e.name, unix.MOVE_MOUNT_F_EMPTY_PATH)
+	return failed("cover /proc/"+e.name, err)
 }

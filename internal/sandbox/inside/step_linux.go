@@ -15,9 +15,9 @@ import (
 func (p *process) run(step wire.Step) error {
 	exited, err := p.step(step)
 	if err != nil {
-		return wire.WriteJSON(p.control, wire.KindFault, asFault("step", err))
+		return wire.Send(p.control, wire.KindFault, asFault("step", err))
 	}
-	return wire.WriteJSON(p.control, wire.KindExited, exited)
+	return wire.Send(p.control, wire.KindExited, exited)
 }
 
 func (p *process) step(step wire.Step) (*wire.Exited, error) {
@@ -66,9 +66,9 @@ func (p *process) child(step wire.Step) (*child, error) {
 	if err := p.launch(k); err != nil {
 		return nil, err
 	}
-	checks, err := p.inspect(k.pid, k.terminal)
+	child, err := look(k.pid)
 	if err == nil {
-		err = firstBroken(checks)
+		err = firstBroken(p.inspect(child, k.terminal))
 	}
 	if err != nil {
 		k.abandon()
@@ -90,7 +90,7 @@ func (p *process) release(k *child, step *wire.Step) error {
 	if err := pass(what, k.serial, int(k.host)); err != nil {
 		return failed("pass the log", err)
 	}
-	return wire.WriteJSON(p.control, wire.KindStarted, wire.Started{Serial: k.serial})
+	return wire.Send(p.control, wire.KindStarted, wire.Started{Serial: k.serial})
 }
 
 // find returns the path of a program, as execvp(3) looks for it: the first one in PATH that may be executed. What is

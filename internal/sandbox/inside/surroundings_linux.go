@@ -1,7 +1,6 @@
 package inside
 
 import (
-	"fmt"
 	"os"
 	"slices"
 	"strconv"
@@ -13,22 +12,22 @@ import (
 )
 
 // checkProcesses wants nobody here but process 1 and the process looked at.
-func checkProcesses(pid int) wire.Check {
+func checkProcesses(s sealed) wire.Check {
 	names, err := listPath("/proc")
 	if err != nil {
 		return check("processes", false, "%v", err)
 	}
 	var found []string
 	for _, name := range names {
-		if n, err := strconv.Atoi(name); err == nil && n != 1 && n != pid {
+		if n, err := strconv.Atoi(name); err == nil && n != 1 && n != s.pid {
 			found = append(found, name)
 		}
 	}
 	return check("processes", len(found) == 0, "%s", orElse(strings.Join(found, " "), "none but its own"))
 }
 
-func checkInterfaces(pid int) wire.Check {
-	text, err := readProc(fmt.Sprintf("/proc/%d/net/dev", pid))
+func checkInterfaces(s sealed) wire.Check {
+	text, err := readProc(s.dir + "net/dev")
 	if err != nil {
 		return check("interfaces", false, "%v", err)
 	}
@@ -58,13 +57,13 @@ func isUp(name string) bool {
 }
 
 // checkRoutes wants no IPv4 route at all (those of lo stand in another table) and IPv6 ones only over lo.
-func checkRoutes(pid int) wire.Check {
-	text, err := readProc(fmt.Sprintf("/proc/%d/net/route", pid))
+func checkRoutes(s sealed) wire.Check {
+	text, err := readProc(s.dir + "net/route")
 	if err != nil {
 		return check("routes", false, "%v", err)
 	}
 	found := strings.Count(text, "\n") - 1 // a heading
-	six, err := readProc(fmt.Sprintf("/proc/%d/net/ipv6_route", pid))
+	six, err := readProc(s.dir + "net/ipv6_route")
 	if err == nil { // missing on a kernel without IPv6
 		for line := range strings.Lines(six) {
 			if f := strings.Fields(line); len(f) > 0 && f[len(f)-1] != "lo" {
@@ -77,8 +76,8 @@ func checkRoutes(pid int) wire.Check {
 
 // checkMounts wants every mount without set-uid programs and without devices (but for the five), private, and
 // read-only unless it is one of those that steps may write to.
-func (p *process) checkMounts(pid int) wire.Check {
-	text, err := readProc(fmt.Sprintf("/proc/%d/mountinfo", pid))
+func (p *process) checkMounts(s sealed) wire.Check {
+	text, err := readProc(s.dir + "mountinfo")
 	if err != nil {
 		return check("mounts", false, "%v", err)
 	}
@@ -128,7 +127,7 @@ func unescape(s string) string {
 	return b.String()
 }
 
-func checkDevices(int) wire.Check {
+func checkDevices(sealed) wire.Check {
 	var found []string
 	names, err := listPath("/dev")
 	if err != nil {
@@ -153,24 +152,21 @@ func checkDevices(int) wire.Check {
 }
 
 // checkEnvironment wants nothing of the host's environment here. A step gets its own with execve, and nothing else.
-func checkEnvironment(int) wire.Check {
-	return check("environment", len(os.Environ()) == 0, "%d variables of the host", len(os.Environ()))
+func checkEnvironment(sealed) wire.Check {
+	foreign := slices.DeleteFunc(os.Environ(), func(v string) bool { return v == wire.OneProcessor })
+	return check("environment", len(foreign) == 0, "%d variables of the host", len(foreign))
 }
 
 // checkIdentity wants the names and numbers that were asked for. Groups beside the own one cannot be given up by an
 // ordinary user (user_namespaces(7)); they show as the overflow group.
-func (p *process) checkIdentity(pid int) wire.Check {
-	status, err := readStatus(pid)
-	if err != nil {
-		return check("identity", false, "%v", err)
-	}
+func (p *process) checkIdentity(s sealed) wire.Check {
 	id := p.setup.Identity
 	host, _ := os.Hostname()
-	uid, gid := strings.Fields(status["Uid"]), strings.Fields(status["Gid"])
+	uid, gid := strings.Fields(s.status.value("Uid")), strings.Fields(s.status.value("Gid"))
 	ok := len(uid) == 4 && len(gid) == 4 && host == id.Hostname
 	for i := range 4 {
 		ok = ok && uid[i] == strconv.Itoa(id.UID) && gid[i] == strconv.Itoa(id.GID)
 	}
 	return check("identity", ok, "host %q, user %s, group %s, further groups %q, processors %s",
-		host, status["Uid"], status["Gid"], status["Groups"], status["Cpus_allowed_list"])
+		host, s.status.value("Uid"), s.status.value("Gid"), s.status.value("Groups"), s.status.value("Cpus_allowed_list"))
 }

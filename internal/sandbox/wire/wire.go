@@ -1,25 +1,27 @@
 // Package wire is the language that the host and the sandbox's first process speak over a socket pair.
 //
-// A frame is one byte of kind, four bytes of length (little endian) and the payload: JSON for messages, raw bytes for
+// A frame is one byte of kind, four bytes of length (little endian) and the payload: the message, or raw bytes for
 // file contents. The host believes nothing that it reads here beyond its bounds: the first process is glassbuild's own,
 // but it stands next to hostile ones.
 package wire
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"io"
 )
 
 // Version changes whenever host and first process of different builds could misunderstand each other.
-const Version = 2
+const Version = 3
 
 // Names under which the static program is called, and the descriptors that it is handed.
 const (
 	InitName  = "[glassbuild: first process of a sandbox]" // argv[0]; nobody calls a program so by accident
 	ControlFD = 3                                          // stream socket, frames
 	PassFD    = 4                                          // datagram-like socket, carries descriptors to the host
+	// OneProcessor is all that the first process's environment holds: its runtime starts with one processor, which is
+	// cheaper than giving the others up, and it never wants more.
+	OneProcessor = "GOMAXPROCS=1"
 )
 
 // Kind says what a frame holds.
@@ -66,9 +68,9 @@ func Write(w io.Writer, kind Kind, payload []byte) error {
 	return err
 }
 
-// WriteJSON sends one message.
-func WriteJSON(w io.Writer, kind Kind, message any) error {
-	payload, err := json.Marshal(message)
+// Send sends one message.
+func Send(w io.Writer, kind Kind, message any) error {
+	payload, err := Marshal(message)
 	if err != nil {
 		return err
 	}
