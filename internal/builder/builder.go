@@ -29,6 +29,7 @@ import (
 	"github.com/glassbuild/glassbuild/internal/builder/debian"
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/gomod"
+	"github.com/glassbuild/glassbuild/internal/npm"
 	"github.com/glassbuild/glassbuild/internal/remote"
 	"github.com/glassbuild/glassbuild/internal/store"
 )
@@ -43,8 +44,11 @@ type Request struct {
 	Host     bool     // this machine's own /usr
 	Debian   *Debian  // packages of a suite
 	Image    string   // an image by digest, as package oci reads references
+	Node     string   // exact version of Node.js
+	NPM      string   // exact version of npm; needs Node
 	Platform string   // "linux/amd64"; that of this program by default
-	Other    string   // a builder of another kind that the recipe names, such as "image": refused by name
+	// Pins are the digests that a lock names, by the layer's name; those of "node" and "npm" are taken from here.
+	Pins map[string]string
 }
 
 // Options are the means.
@@ -56,13 +60,14 @@ type Options struct {
 
 	System      *debian.System // this machine's apt configuration; nil reads it
 	ArchiveKeys [][]byte       // OpenPGP keys of archives, from the policy
+	NPM         *npm.Config    // the user's own npm configuration; nil reads it
 
 	verifier string // the checksum database's key; tests set it
 }
 
 // Root is a root file system, in layers.
 type Root struct {
-	Kind    string // "go", "host" or "host+go"
+	Kind    string // "go", "host+go", "debian+go+node", …
 	Layers  []Layer
 	Links   []Link
 	Files   []File
@@ -73,14 +78,22 @@ type Root struct {
 
 // Layer is one part of a root: a folder of this machine that is shown read-only at Target.
 type Layer struct {
-	Name      string
-	Version   string
-	Dir       string // on this machine
-	Target    string // inside
-	Digest    string // of its content: "h1:…" or "sha256:…"; "" when it is not pinned
-	Voucher   Voucher
-	Inventory []byte // what is in it, one "name version" a line, where only that can be said
-	Parts     []Part // what it is made of, where a lock names that
+	Name     string
+	Version  string
+	Dir      string // on this machine
+	Target   string // inside
+	Digest   string // of its content: "h1:…" or "sha256:…"; "" when it is not pinned
+	Voucher  Voucher
+	PURL     string    // the layer itself as a package URL, where its ecosystem has one
+	Packages []Package // what is in it, where it says so of itself
+	Parts    []Part    // what it is made of, where a lock names that
+}
+
+// Package is one package in a layer.
+type Package struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	PURL    string `json:"purl,omitempty"`
 }
 
 // Part is one part of a layer.
@@ -107,9 +120,6 @@ type Voucher struct {
 // Prepare makes the root that req asks for.
 func Prepare(ctx context.Context, req Request, opts Options) (*Root, error) {
 	req.Platform = platformOr(req.Platform)
-	if req.Other != "" {
-		return nil, unsupported(req.Other)
-	}
 	root := &Root{Env: map[string]string{}}
 	var kinds []string
 	if req.Host {
@@ -151,8 +161,14 @@ func Prepare(ctx context.Context, req Request, opts Options) (*Root, error) {
 		addGoEnv(root.Env, layer.Target)
 		kinds = append(kinds, "go")
 	}
+	if req.Node != "" {
+		if err := addNode(ctx, root, req, opts); err != nil {
+			return nil, err
+		}
+		kinds = append(kinds, "node")
+	}
 	if len(kinds) == 0 {
-		return nil, fault.Usagef("builder", "none named").WithHint("supported are: go, debian, image, host")
+		return nil, fault.Usagef("builder", "none named").WithHint("supported are: go, node, debian, image, host")
 	}
 	root.Kind = strings.Join(kinds, "+")
 	root.seal()
@@ -160,11 +176,6 @@ func Prepare(ctx context.Context, req Request, opts Options) (*Root, error) {
 }
 
 var ownPlatform = runtime.GOOS + "/" + runtime.GOARCH
-
-func unsupported(kind string) error {
-	return fault.Inconclusivef("builder "+fault.Quote(kind), "no builder of this kind").
-		WithHint("supported are: go, debian, image, host").WithCheck(CheckAvailable)
-}
 
 // Where the toolchain lies inside. Over the host's /usr there may be no folder to show it at.
 const (

@@ -173,12 +173,10 @@ func debianLayer(ctx context.Context, d *Debian, platform string, opts Options) 
 		return nil, named(err)
 	}
 	layer := &Layer{Name: "debian", Version: d.Suite, Dir: dir, Target: "/", Digest: digest, Voucher: voucher}
-	var inventory strings.Builder
 	for _, p := range packages {
-		fmt.Fprintf(&inventory, "%s %s %s\n", p.Name, p.Version, p.Architecture)
+		layer.Packages = append(layer.Packages, debianPackage(p.Name, p.Version, p.Architecture))
 		layer.Parts = append(layer.Parts, Part{Name: p.Name, Version: p.Version, Digest: "sha256:" + p.SHA256})
 	}
-	layer.Inventory = []byte(inventory.String())
 	return layer, nil
 }
 

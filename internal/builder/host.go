@@ -2,8 +2,6 @@ package builder
 
 import (
 	"bufio"
-	"bytes"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -36,7 +34,7 @@ func addHostFrom(root *Root, base string) error {
 		return fault.Inconclusivef("builder host", "this machine has no /usr").WithCheck(CheckAvailable)
 	}
 	var err error
-	if layer.Inventory, err = debianInventory(filepath.Join(base, "var/lib/dpkg/status")); err != nil {
+	if layer.Packages, err = debianInventory(filepath.Join(base, "var/lib/dpkg/status")); err != nil {
 		return err
 	}
 	root.Layers = append(root.Layers, layer)
@@ -92,23 +90,32 @@ func osRelease(path string) string {
 	return ""
 }
 
-// debianInventory returns "name version architecture" of every installed package, sorted; nothing on other systems.
-func debianInventory(path string) ([]byte, error) {
+// debianInventory lists every installed package of dpkg's status file, sorted; nothing on other systems.
+func debianInventory(path string) ([]Package, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, nil
 	}
 	defer f.Close()
-	var lines []string
-	var name, version, arch string
-	installed := false
-	flush := func() {
-		if name != "" && installed {
-			lines = append(lines, fmt.Sprintf("%s %s %s\n", name, version, arch))
-		}
-		name, version, arch, installed = "", "", "", false
+	list, err := installed(f)
+	if err != nil {
+		return nil, fault.Inconclusivef("builder host", "package list: %w", err)
 	}
-	scan := bufio.NewScanner(io.LimitReader(f, maxPackageList))
+	return list, nil
+}
+
+// installed reads dpkg's status file.
+func installed(r io.Reader) ([]Package, error) {
+	var list []Package
+	var name, version, arch string
+	there := false
+	flush := func() {
+		if name != "" && there {
+			list = append(list, debianPackage(name, version, arch))
+		}
+		name, version, arch, there = "", "", "", false
+	}
+	scan := bufio.NewScanner(io.LimitReader(r, maxPackageList))
 	scan.Buffer(nil, 1<<20)
 	for scan.Scan() {
 		key, value, ok := strings.Cut(scan.Text(), ": ")
@@ -123,13 +130,16 @@ func debianInventory(path string) ([]byte, error) {
 		case key == "Architecture":
 			arch = value
 		case key == "Status":
-			installed = strings.HasSuffix(value, " installed")
+			there = strings.HasSuffix(value, " installed")
 		}
 	}
 	flush()
-	if err := scan.Err(); err != nil {
-		return nil, fault.Inconclusivef("builder host", "package list: %w", err)
-	}
-	slices.Sort(lines)
-	return bytes.Clone([]byte(strings.Join(lines, ""))), nil
+	slices.SortFunc(list, func(a, b Package) int { return strings.Compare(a.PURL, b.PURL) })
+	return list, scan.Err()
+}
+
+// debianPackage names a package as package-url/purl-spec does.
+func debianPackage(name, version, arch string) Package {
+	escaped := strings.NewReplacer("+", "%2B", ":", "%3A").Replace(version)
+	return Package{Name: name, Version: version, PURL: "pkg:deb/debian/" + strings.ReplaceAll(name, "+", "%2B") + "@" + escaped + "?arch=" + arch}
 }

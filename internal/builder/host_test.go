@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -55,7 +56,8 @@ func TestHost(t *testing.T) {
 	if len(root.Layers) != 2 || root.Layers[0].Target != "/usr" || root.Layers[0].Version != "Some Linux 12" || root.Layers[1].Target != "/etc/alternatives" {
 		t.Errorf("layers %+v", root.Layers)
 	}
-	if got := string(root.Layers[0].Inventory); got != "gcc 12 amd64\nzlib 1:2 amd64\n" {
+	want := []Package{{"gcc", "12", "pkg:deb/debian/gcc@12?arch=amd64"}, {"zlib", "1:2", "pkg:deb/debian/zlib@1%3A2?arch=amd64"}}
+	if got := root.Layers[0].Packages; !slices.Equal(got, want) {
 		t.Errorf("packages %q", got)
 	}
 	if len(root.Files) != 1 || string(root.Files[0].Data) != "cache" || !strings.HasSuffix(root.Env["PATH"], ":/bin") {

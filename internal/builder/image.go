@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/builder/rootfs"
@@ -52,7 +53,7 @@ func imageLayer(ctx context.Context, text, platform string, opts Options) (*Laye
 		return nil, nil, i.named(err)
 	}
 	hex := strings.TrimPrefix(ref.Digest(), "sha256:")
-	layer := &Layer{Name: "image", Version: hex[:12], Dir: dir, Target: "/", Digest: ref.Digest()}
+	layer := &Layer{Name: "image", Version: hex[:12], Dir: dir, Target: "/", Digest: ref.Digest(), Packages: imagePackages(dir)}
 	return layer, config.env, nil
 }
 
@@ -213,4 +214,27 @@ func (i *image) fetch(ctx context.Context, d oci.Descriptor) error {
 		err = fault.Failf(i.object(), "digest mismatch: layer %s has the digest sha256:%s", d.Digest, b.SHA256)
 	}
 	return err
+}
+
+// imagePackages lists what dpkg's own list in a root names: nothing where there is none, or where it cannot be read. It says what the
+// image says of itself and decides nothing.
+func imagePackages(dir string) []Package {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil
+	}
+	defer root.Close()
+	f, err := root.Open("var/lib/dpkg/status")
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+		return nil
+	}
+	list, err := installed(f)
+	if err != nil {
+		return nil
+	}
+	return list
 }

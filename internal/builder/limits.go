@@ -13,6 +13,9 @@ const (
 	maxDebBytes       = 16 << 30 // what one Debian package may unpack to; debug symbols of a browser take 5 GB
 	maxImageLayer     = 32 << 30 // one layer as it is fetched
 	maxImageBytes     = 64 << 30 // what one layer may expand to
-	fetchers          = 4        // files fetched at a time
-	unpackers         = 3        // packages or layers unpacked at a time
+	maxNPMBytes       = 2 << 30  // what one package of the npm registry may unpack to
+	maxBundled        = 10_000   // packages that such a package brings with it
+	maxPackageJSON    = 1 << 20
+	fetchers          = 4 // files fetched at a time
+	unpackers         = 3 // packages or layers unpacked at a time
 )

@@ -140,12 +140,6 @@ func TestUnavailable(t *testing.T) {
 			t.Errorf("%q: %v", version, err)
 		}
 	}
-	for _, kind := range []string{"node", "\x1b[2J"} {
-		_, err := Prepare(context.Background(), Request{Other: kind}, w.options())
-		if fault.ClassOf(err) != fault.Inconclusive || fault.HintOf(err) != "supported are: go, debian, image, host" || strings.Contains(err.Error(), "\x1b") {
-			t.Errorf("%v", err)
-		}
-	}
 	if _, err := Prepare(context.Background(), Request{}, w.options()); fault.ClassOf(err) != fault.Usage {
 		t.Error(err)
 	}

@@ -91,7 +91,7 @@ func (s *search) indexes(ctx context.Context) ([]*compare.Index, error) {
 		return nil, err
 	}
 	list := []*compare.Index{x}
-	if c := s.outcome.Inputs.Closure; c != nil {
+	for _, c := range s.outcome.Inputs.Closures {
 		if x, err = s.indexOnce(ctx, "fetched "+c.Digest(), s.fetched(c)); err != nil {
 			return nil, err
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/glassbuild/glassbuild/internal/builder"
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/rebuild"
+	"github.com/glassbuild/glassbuild/internal/rebuild/fetchproxy"
 	"github.com/glassbuild/glassbuild/internal/recipe"
 	"github.com/glassbuild/glassbuild/internal/source"
 	"github.com/glassbuild/glassbuild/internal/verdict"
@@ -52,8 +53,8 @@ func Inputs(in *rebuild.Inputs) *verdict.Inputs {
 		return nil
 	}
 	f := &verdict.Inputs{SHA256: in.SHA256, Bytes: in.Bytes(), Locked: in.Locked}
-	if in.Closure != nil {
-		f.Files = len(in.Closure.Entries)
+	for _, c := range in.Closures {
+		f.Files += len(c.Entries)
 	}
 	for _, m := range in.Modules {
 		v := m.Version
@@ -62,10 +63,36 @@ func Inputs(in *rebuild.Inputs) *verdict.Inputs {
 		}
 		f.Modules = append(f.Modules, verdict.Module{Path: m.Module, Version: v, Hash: m.Sum, Status: string(m.Status), Detail: m.Detail})
 	}
+	f.Modules = append(f.Modules, tarballs(in)...)
 	for _, v := range in.Vendor {
 		f.Vendored = append(f.Vendored, vendored(v)...)
 	}
 	return f
+}
+
+// tarballs lists the packages of the npm registry. A lock of the commit, or of the auditor, must know each; npm's own counts as much as
+// glassbuild's.
+func tarballs(in *rebuild.Inputs) []verdict.Module {
+	var list []verdict.Module
+	for _, c := range in.Closures {
+		for _, t := range in.Packages {
+			p, ok := c.Package(t.Path)
+			if !ok {
+				continue
+			}
+			m := verdict.Module{Path: p.Name, Version: p.Version, Ecosystem: c.Ecosystem, Status: "unknown", Detail: "no package lock of the commit names it"}
+			switch {
+			case t.Status == fetchproxy.Mismatch:
+				m.Status, m.Detail = "mismatch", "another tarball than the commit's package lock names: "+t.Detail
+			case t.Status == fetchproxy.Locked:
+				m.Status, m.Detail = "verified", "package lock of the commit"
+			case in.Locked:
+				m.Status, m.Detail = "verified", "the lock beside the recipe"
+			}
+			list = append(list, m)
+		}
+	}
+	return list
 }
 
 // vendored turns the comparison of one vendor folder into one line a module, and one a finding.

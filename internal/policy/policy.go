@@ -275,7 +275,7 @@ func (p *Policy) checkLists(doc *tomlfile.Document) error {
 	}
 	for i, b := range p.Rebuild.Builders {
 		if !layerDigest.MatchString(b.Digest) {
-			return doc.Errorf(fmt.Sprintf("rebuild.builder[%d]", i), "malformed digest %q: want sha256:… or h1:…, as the verdict names it", b.Digest).WithHint("pin by digest")
+			return doc.Errorf(fmt.Sprintf("rebuild.builder[%d]", i), "malformed digest %q: want sha256:…, h1:… or sha512-…, as the verdict names it", b.Digest).WithHint("pin by digest")
 		}
 	}
 	for i, c := range p.Rebuild.Cover {
@@ -301,7 +301,7 @@ func (p *Policy) checkLists(doc *tomlfile.Document) error {
 	return nil
 }
 
-var layerDigest = regexp.MustCompile(`^(sha256:[0-9a-f]{64}|h1:[0-9A-Za-z+/]{43}=)$`)
+var layerDigest = regexp.MustCompile(`^(sha256:[0-9a-f]{64}|h1:[0-9A-Za-z+/]{43}=|sha512-[0-9A-Za-z+/]{86}==)$`)
 
 // noDigest marks an item that names no file.
 const noDigest = "-"

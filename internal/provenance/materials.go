@@ -105,13 +105,15 @@ func (b *Build) linked(info *buildinfo.BuildInfo) []sbom.Component {
 // packages lists every package that was fetched whole.
 func (b *Build) packages() []sbom.Component {
 	in := b.Outcome.Inputs
-	if in == nil || in.Closure == nil {
+	if in == nil {
 		return nil
 	}
 	var out []sbom.Component
-	for _, e := range in.Closure.Entries {
-		if p, ok := in.Closure.Package(e.Path); ok && p.Archive {
-			out = append(out, sbom.Component{Name: p.Name, Version: p.Version, PURL: p.PURL, Digests: sha256Digest(e.SHA256)})
+	for _, c := range in.Closures {
+		for _, e := range c.Entries {
+			if p, ok := c.Package(e.Path); ok && p.Archive {
+				out = append(out, sbom.Component{Name: p.Name, Version: p.Version, PURL: p.PURL, Digests: sha256Digest(e.SHA256)})
+			}
 		}
 	}
 	return out
@@ -126,12 +128,8 @@ func (b *Build) tools() []sbom.Component {
 			c.Digests = sha256Digest(sum)
 		}
 		out = append(out, c)
-		for line := range strings.Lines(string(l.Inventory)) {
-			f := strings.Fields(line) // name, version, architecture
-			if len(f) != 3 {
-				continue
-			}
-			out = append(out, sbom.Component{Name: f[0], Version: f[1], PURL: "pkg:deb/debian/" + f[0] + "@" + escapeVersion(f[1]) + "?arch=" + f[2], Use: sbom.Tool})
+		for _, p := range l.Packages {
+			out = append(out, sbom.Component{Name: p.Name, Version: p.Version, PURL: p.PURL, Use: sbom.Tool})
 		}
 	}
 	return out

@@ -7,6 +7,7 @@ package provenance
 
 import (
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
 	"io"
@@ -208,6 +209,9 @@ func layers(root *builder.Root) ([]evidence.Resource, error) {
 }
 
 func layerURI(l builder.Layer) string {
+	if l.PURL != "" {
+		return l.PURL
+	}
 	if l.Version == "" {
 		return ""
 	}
@@ -219,6 +223,13 @@ func layerDigest(d string) (map[string]string, error) {
 	if sum, ok := strings.CutPrefix(d, "sha256:"); ok {
 		return sha256Digest(sum), nil
 	}
+	if sum, ok := strings.CutPrefix(d, "sha512-"); ok {
+		raw, err := base64.StdEncoding.DecodeString(sum)
+		if err != nil || len(raw) != sha512.Size {
+			return nil, fault.Failf("digest", "unknown form %s", fault.Quote(d))
+		}
+		return map[string]string{"sha512": hex.EncodeToString(raw)}, nil
+	}
 	sum, ok := strings.CutPrefix(d, "h1:")
 	raw, err := base64.StdEncoding.DecodeString(sum)
 	if !ok || err != nil || len(raw) != sha256.Size {
@@ -229,16 +240,18 @@ func layerDigest(d string) (map[string]string, error) {
 
 func (b *Build) fetched() []evidence.Resource {
 	in := b.Outcome.Inputs
-	if in == nil || in.Closure == nil {
+	if in == nil {
 		return nil
 	}
 	var out []evidence.Resource
-	for _, e := range in.Closure.Entries {
-		r := evidence.Resource{Name: in.Closure.Ecosystem + "/" + e.Path, Digest: sha256Digest(e.SHA256)}
-		if p, ok := in.Closure.Package(e.Path); ok {
-			r.URI = p.PURL
+	for _, c := range in.Closures {
+		for _, e := range c.Entries {
+			r := evidence.Resource{Name: c.Ecosystem + "/" + e.Path, Digest: sha256Digest(e.SHA256)}
+			if p, ok := c.Package(e.Path); ok {
+				r.URI = p.PURL
+			}
+			out = append(out, r)
 		}
-		out = append(out, r)
 	}
 	return out
 }

@@ -102,10 +102,10 @@ func made(t *testing.T) *Build {
 			Transformed: []source.Transformed{{Path: "large.bin", By: "lfs", SHA256: sum("large")}, {Path: "crlf.txt", By: "eol=crlf", SHA256: sum("crlf")}}},
 		Builder: &builder.Root{Digest: sum("root"), Layers: []builder.Layer{
 			{Name: "go", Version: "1.26.5", Digest: "h1:" + base64.StdEncoding.EncodeToString(h1[:]), Voucher: builder.Voucher{Kind: "checksum-database", By: "sums"}},
-			{Name: "debian", Version: "bookworm", Digest: "sha256:" + sum("debian"), Inventory: []byte("gcc 1:12.2 amd64\nodd line of four words\n")}}},
-		Inputs: &rebuild.Inputs{Closure: &fetchproxy.Closure{Ecosystem: "go", Entries: []fetchproxy.Entry{
+			{Name: "debian", Version: "bookworm", Digest: "sha256:" + sum("debian"), Packages: []builder.Package{{Name: "gcc", Version: "1:12.2", PURL: "pkg:deb/debian/gcc@1%3A12.2?arch=amd64"}}}}},
+		Inputs: &rebuild.Inputs{Closures: []*fetchproxy.Closure{{Ecosystem: "go", Entries: []fetchproxy.Entry{
 			{Path: linkedZip, SHA256: sum("linked")},
-			{Path: "example.org/unused/@v/v1.0.0.zip", SHA256: sum("unused")}}}}}
+			{Path: "example.org/unused/@v/v1.0.0.zip", SHA256: sum("unused")}}}}}}
 	return &Build{Outcome: o, Commit: source.Facts{ID: commit, Tree: strings.Repeat("2", 40)}, Recipe: &recipe.Resolved{Recipe: r}, Repository: "https://example.org/tool", Ref: "refs/tags/v1", Tool: "1.0.0"}
 }
 

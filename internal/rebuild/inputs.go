@@ -14,8 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/gomod"
 	"github.com/glassbuild/glassbuild/internal/rebuild/fetchproxy"
@@ -25,20 +23,21 @@ import (
 
 // Inputs is what the build was given beside source and builder.
 type Inputs struct {
-	SHA256  string // of the closure; "" when nothing was fetched
-	Closure *fetchproxy.Closure
-	Modules []gomod.Result
-	Locked  bool // a lock named every byte
-	Vendor  []Vendored
+	SHA256   string                // over the closures; "" when nothing was fetched
+	Closures []*fetchproxy.Closure // of each ecosystem that something was fetched from
+	Modules  []gomod.Result
+	Packages []fetchproxy.Integrity // tarballs of the npm registry against the commit's package locks
+	Locked   bool                   // a lock named every byte
+	Vendor   []Vendored
 
-	dir string // the closure laid out as a file proxy; "" when nothing was fetched
+	dir string // the Go closure laid out as a file proxy; "" when nothing was fetched
 }
 
 // Bytes is the size of everything that was fetched.
 func (in *Inputs) Bytes() int64 {
 	n := int64(0)
-	if in.Closure != nil {
-		for _, e := range in.Closure.Entries {
+	for _, c := range in.Closures {
+		for _, e := range c.Entries {
 			n += e.Size
 		}
 	}
@@ -67,7 +66,11 @@ func (o *Outcome) fetch(ctx context.Context, req Request) error {
 	}
 	defer checker.Close()
 	if len(req.Recipe.Fetch) > 0 {
-		if err := o.closure(ctx, req, env, src); err != nil {
+		list, err := o.ecosystems(ctx, req, env, src)
+		if err != nil {
+			return named(err, checkFetched)
+		}
+		if err := o.closure(ctx, req, list); err != nil {
 			return named(err, checkFetched)
 		}
 		if err := o.lay(ctx, req, checker); err != nil {
@@ -128,26 +131,19 @@ func named(err error, check string) error {
 }
 
 // closure gets the set of fetched files: from the lock, from an earlier run, or by running the fetch steps.
-func (o *Outcome) closure(ctx context.Context, req Request, env gomod.Env, src *gomod.Source) error {
-	eco := fetchproxy.Go(src)
+func (o *Outcome) closure(ctx context.Context, req Request, list []served) error {
 	if req.Lock != nil {
 		if req.Lock.Recipe != req.Recipe.Digest {
 			return otherRecipe(req)
 		}
-		c, err := lockedClosure(req.Lock)
-		if err != nil {
+		if done, err := o.fromLock(ctx, req, list); done || err != nil {
 			return err
 		}
-		if len(c.Entries) > 0 {
-			o.Inputs.Closure, o.Inputs.Locked = c, true
-			req.Step("fetching %d locked files", len(c.Entries))
-			return fetchproxy.Fill(ctx, c, eco, req.Store)
-		}
 	}
-	key := o.fetchKey(req, env)
+	key := o.fetchKey(req, list)
 	if data, ok := req.Store.Result("closure", key); ok && !req.Fresh {
-		if c, err := fetchproxy.ParseClosure(data); err == nil && stored(req, c) {
-			o.Inputs.Closure = c
+		if all, err := parseClosures(data); err == nil && stored(req, all) {
+			o.Inputs.Closures = all
 			return nil
 		}
 	}
@@ -155,21 +151,40 @@ func (o *Outcome) closure(ctx context.Context, req Request, env gomod.Env, src *
 		return fault.Inconclusivef("fetch", "the recipe's fetch steps were not run before, and the run is offline").
 			WithHint("run once without --offline; what is fetched is kept by digest")
 	}
-	c, err := o.runFetch(ctx, req, env, eco)
+	all, err := o.runFetch(ctx, req, list)
 	if err != nil {
 		return err
 	}
-	o.Inputs.Closure = c
-	data, err := c.Marshal()
+	o.Inputs.Closures = all
+	data, err := marshalClosures(all)
 	if err == nil {
 		err = req.Store.PutResult("closure", key, data)
 	}
 	return err
 }
 
-// lockedClosure reads the closure that the lock names.
-func lockedClosure(l *recipe.Lock) (*fetchproxy.Closure, error) {
-	c := &fetchproxy.Closure{Ecosystem: "go", Entries: []fetchproxy.Entry{}}
+// fromLock takes what the lock names, of every ecosystem. A lock that names nothing leaves it to the steps.
+func (o *Outcome) fromLock(ctx context.Context, req Request, list []served) (bool, error) {
+	for _, eco := range list {
+		c, err := lockedClosure(req.Lock, eco.Name())
+		if err != nil {
+			return false, err
+		}
+		if len(c.Entries) == 0 {
+			continue
+		}
+		o.Inputs.Closures, o.Inputs.Locked = append(o.Inputs.Closures, c), true
+		req.Step("fetching %d locked files", len(c.Entries))
+		if err := fetchproxy.Fill(ctx, c, eco, req.Store); err != nil {
+			return false, err
+		}
+	}
+	return o.Inputs.Locked, nil
+}
+
+// lockedClosure reads the closure of one ecosystem that the lock names.
+func lockedClosure(l *recipe.Lock, ecosystem string) (*fetchproxy.Closure, error) {
+	c := &fetchproxy.Closure{Ecosystem: ecosystem, Entries: []fetchproxy.Entry{}}
 	for _, f := range l.Fetched {
 		if f.From == c.Ecosystem {
 			c.Entries = append(c.Entries, fetchproxy.Entry{Path: strings.TrimPrefix(f.Path, "/"), SHA256: f.SHA256, Size: f.Size})
@@ -182,25 +197,31 @@ func lockedClosure(l *recipe.Lock) (*fetchproxy.Closure, error) {
 	return fetchproxy.ParseClosure(data)
 }
 
-// fetchKey binds a closure to everything that the fetch steps could depend on.
-func (o *Outcome) fetchKey(req Request, env gomod.Env) string {
-	data, _ := json.Marshal([]any{"go", o.Tree.SHA256, o.Builder.Digest, req.Recipe.Fetch, req.Recipe.Env, env.GOPROXY, env.GONOPROXY, env.GOPRIVATE, env.GOSUMDB, env.GONOSUMDB})
+// fetchKey binds closures to everything that the fetch steps could depend on.
+func (o *Outcome) fetchKey(req Request, list []served) string {
+	parts := []any{o.Tree.SHA256, o.Builder.Digest, req.Recipe.Fetch, req.Recipe.Env}
+	for _, eco := range list {
+		parts = append(parts, eco.Name(), eco.settings)
+	}
+	data, _ := json.Marshal(parts)
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])
 }
 
 // stored tells whether every byte of a closure is in the store.
-func stored(req Request, c *fetchproxy.Closure) bool {
-	for _, e := range c.Entries {
-		if !req.Store.Has(e.SHA256) {
-			return false
+func stored(req Request, all []*fetchproxy.Closure) bool {
+	for _, c := range all {
+		for _, e := range c.Entries {
+			if !req.Store.Has(e.SHA256) {
+				return false
+			}
 		}
 	}
 	return true
 }
 
-// runFetch runs the fetch steps in a sandbox of their own. The proxy on its loopback is the only way out.
-func (o *Outcome) runFetch(ctx context.Context, req Request, env gomod.Env, eco fetchproxy.Ecosystem) (*fetchproxy.Closure, error) {
+// runFetch runs the fetch steps in a sandbox of their own. The proxies on its loopback are the only way out.
+func (o *Outcome) runFetch(ctx context.Context, req Request, list []served) ([]*fetchproxy.Closure, error) {
 	logs, err := req.Run.Dir("log")
 	if err != nil {
 		return nil, err
@@ -211,29 +232,28 @@ func (o *Outcome) runFetch(ctx context.Context, req Request, env gomod.Env, eco 
 	}
 	defer log.Close()
 	v := variation(0)
-	spec := sandbox.Spec{Identity: v.identity(), Limits: limits(), Mounts: o.mounts(v), Files: o.files(), Dirs: []string{goPath}, Log: log, Listen: []string{proxyAt}}
+	spec := sandbox.Spec{Identity: v.identity(), Limits: limits(), Mounts: o.mounts(v), Files: o.files(), Dirs: []string{goPath}, Log: log, Listen: addresses(list)}
 	s, err := req.Runtime.Start(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
 	defer s.Close()
-	sctx, stop := context.WithCancel(ctx)
-	defer stop()
-	proxy, err := fetchproxy.New(sctx, fetchproxy.Options{Ecosystem: eco, Blobs: req.Store})
+	proxies, stop, err := serve(ctx, req, s, list, nil)
 	if err != nil {
 		return nil, err
 	}
-	var serving errgroup.Group
-	for _, l := range s.Listeners() {
-		serving.Go(func() error { return proxy.Serve(sctx, l) })
-	}
+	defer stop()
 	rec := &RunRecord{Variation: v, Isolation: s.Isolation(), Started: time.Now().UTC()}
 	defer func() { rec.Finished = time.Now().UTC() }()
 	o.Record.Fetch = rec
+	over := []map[string]string{goDirs(v)}
+	for _, eco := range list {
+		over = append(over, eco.env)
+	}
 	for i, st := range req.Recipe.Fetch {
 		req.Step("%s", title("fetch", i, st))
-		step := sandbox.Step{Argv: argv(st), Dir: path.Join(recipe.SourceDir, st.Dir), Env: v.env(req.Commit.Facts().Committer.When,
-			o.Builder.Env, req.Recipe.Env, st.Env, goDirs(v), env.FetchEnv("http://"+proxyAt+"/go"))}
+		env := append([]map[string]string{o.Builder.Env, req.Recipe.Env, st.Env}, over...)
+		step := sandbox.Step{Argv: argv(st), Dir: path.Join(recipe.SourceDir, st.Dir), Env: v.env(req.Commit.Facts().Committer.When, env...)}
 		r, err := s.Run(ctx, step)
 		if err != nil {
 			return nil, err
@@ -241,51 +261,72 @@ func (o *Outcome) runFetch(ctx context.Context, req Request, env gomod.Env, eco 
 		rec.Steps = append(rec.Steps, stepRecord(step, r))
 		if err := stepFault(title("fetch", i, st), r); err != nil {
 			o.LogTail = tail(log.Name())
-			return nil, fetchFault(err, proxy)
+			return nil, fetchFault(err, proxies)
 		}
 	}
-	stop()
-	if err := serving.Wait(); err != nil {
+	if err := stop(); err != nil {
 		return nil, err
 	}
-	return proxy.Freeze(), nil
+	var all []*fetchproxy.Closure
+	for _, p := range proxies {
+		all = append(all, p.Freeze())
+	}
+	return all, nil
 }
 
-// fetchFault says what the proxy could not bring, when that is why the step failed.
-func fetchFault(err error, proxy *fetchproxy.Proxy) error {
-	if list, n := proxy.Refusals(); n > 0 {
-		return fault.Inconclusivef("fetch", "%w; the proxy refused %d requests, the first: %s (%s)", err, n, fault.Quote(list[0].Request), list[0].Reason).WithCheck(checkFetched)
-	}
-	for _, r := range proxy.Records() {
-		if r.Reason != "" {
-			return fault.Inconclusivef("fetch", "%w; %s: %s", err, fault.Quote(r.Path), fault.Quote(r.Reason)).WithCheck(checkFetched)
+// fetchFault says what a proxy could not bring, when that is why the step failed.
+func fetchFault(err error, proxies []*fetchproxy.Proxy) error {
+	for _, p := range proxies {
+		if list, n := p.Refusals(); n > 0 {
+			return fault.Inconclusivef("fetch", "%w; the proxy refused %d requests, the first: %s (%s)", err, n, fault.Quote(list[0].Request), list[0].Reason).WithCheck(checkFetched)
+		}
+		for _, r := range p.Records() {
+			if r.Reason != "" {
+				return fault.Inconclusivef("fetch", "%w; %s: %s", err, fault.Quote(r.Path), fault.Quote(r.Reason)).WithCheck(checkFetched)
+			}
 		}
 	}
 	return err
 }
 
-// lay writes the closure as a file proxy and holds every module against the checksum database.
+// lay gives every closure the form in which the build takes it, and holds what was fetched against those who vouch for it: modules
+// against the checksum database, tarballs of the npm registry against the commit's own package locks.
 func (o *Outcome) lay(ctx context.Context, req Request, checker *gomod.Checker) error {
 	in := o.Inputs
-	in.SHA256 = in.Closure.Digest()
-	if len(in.Closure.Entries) == 0 {
-		in.SHA256 = ""
-		return nil
+	in.SHA256 = closuresDigest(in.Closures)
+	for _, c := range in.Closures {
+		if len(c.Entries) == 0 {
+			continue
+		}
+		if c.Ecosystem == "npm" {
+			if err := o.checkTarballs(req, c); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := o.layGo(ctx, req, c, checker); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// layGo writes the Go closure as a file proxy and holds every module against the checksum database.
+func (o *Outcome) layGo(ctx context.Context, req Request, c *fetchproxy.Closure, checker *gomod.Checker) error {
 	dir, err := req.Run.Dir("proxy")
 	if err != nil {
 		return err
 	}
-	if err := in.Closure.LayOut(ctx, req.Store, dir); err != nil {
+	if err := c.LayOut(ctx, req.Store, dir); err != nil {
 		return err
 	}
-	in.dir = dir
+	o.Inputs.dir = dir
 	var files []gomod.Fetched
-	for _, e := range in.Closure.Entries {
+	for _, e := range c.Entries {
 		files = append(files, gomod.Fetched{Path: e.Path, Open: func() (*os.File, error) { return req.Store.OpenBlob(e.SHA256) }})
 	}
 	req.Step("checking %d fetched files against the checksum database", len(files))
-	in.Modules, err = checker.Verify(ctx, files)
+	o.Inputs.Modules, err = checker.Verify(ctx, files)
 	return err
 }
 
@@ -297,6 +338,7 @@ func (o *Outcome) replayEnv(v Variation) map[string]string {
 	}
 	env := goDirs(v)
 	maps.Copy(env, gomod.BuildEnv(dir))
+	maps.Copy(env, o.npmReplayEnv())
 	return env
 }
 

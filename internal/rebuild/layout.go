@@ -21,6 +21,8 @@ const (
 	gitPath  = "/usr/bin/git" // the stand-in that answers from the verified commit
 	proxyAt  = "127.0.0.1:3128"
 	goPath   = "/go" // GOPATH
+
+	npmProxyAt = "127.0.0.1:3129"
 )
 
 // Variation is everything that differs from run to run, as it goes into the record.

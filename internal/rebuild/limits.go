@@ -15,4 +15,6 @@ const (
 	gitLogBytes  = 4 << 20
 	tailLines    = 20
 	maxModFile   = 1 << 20 // a go.mod that git is asked for
+
+	maxPackageLock = 256 << 20 // a package lock of the commit
 )

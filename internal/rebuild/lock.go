@@ -33,7 +33,7 @@ func MakeLock(ctx context.Context, req Request) (*recipe.Lock, error) {
 		}
 	}
 	l.Fetched = append(l.Fetched, o.pinnedFiles...)
-	if c := o.Inputs.Closure; c != nil {
+	for _, c := range o.Inputs.Closures {
 		for _, e := range c.Entries {
 			l.Fetched = append(l.Fetched, recipe.Fetched{From: c.Ecosystem, Path: "/" + e.Path, SHA256: e.SHA256, Size: e.Size})
 		}
@@ -65,6 +65,18 @@ func pinned(l *recipe.Lock, root *builder.Root) error {
 	return nil
 }
 
+// pins are the digests that a lock names for parts of the builder.
+func pins(l *recipe.Lock) map[string]string {
+	if l == nil {
+		return nil
+	}
+	list := map[string]string{}
+	for _, p := range l.Builder {
+		list[p.Name] = p.Digest
+	}
+	return list
+}
+
 // lockFits refuses a lock that was made for another recipe, where the builder is taken from it.
 func lockFits(req Request) error {
 	if req.Lock == nil || req.Recipe.Builder.Debian == nil || req.Lock.Recipe == req.Recipe.Digest {
@@ -83,6 +95,14 @@ const fromDebian = "debian"
 
 // debianPins are the files that the lock names; whoever makes a lock has them chosen now.
 func (o *Outcome) debianPins(ctx context.Context, req Request, want builder.Request, opts builder.Options) (*builder.DebianPins, error) {
+	if req.Choose && req.Lock == nil {
+		if l := o.chosenBefore(req); l != nil {
+			req.Lock = l
+		} else {
+			req.resolve = true
+			defer func() { o.keepChoice(req) }()
+		}
+	}
 	if req.resolve {
 		req.Step("choosing versions of Debian packages")
 		if req.Buildinfo != nil {
@@ -124,4 +144,28 @@ func (o *Outcome) debianPins(ctx context.Context, req Request, want builder.Requ
 			WithHint("make the lock anew with glassbuild lock")
 	}
 	return pins, nil
+}
+
+// chosenKind is the kind of the store's results that say which versions were chosen for a recipe without a lock.
+const chosenKind = "chosen"
+
+// chosenBefore returns what was chosen for this recipe earlier; nil for nothing, or when it is to be chosen anew.
+func (o *Outcome) chosenBefore(req Request) *recipe.Lock {
+	data, ok := req.Store.Result(chosenKind, req.Recipe.Builder.Key())
+	if !ok || req.Fresh && !req.Remote.Offline() {
+		return nil
+	}
+	l, err := recipe.ParseLock(recipe.LockFileName, data)
+	if err != nil {
+		return nil
+	}
+	return l
+}
+
+// keepChoice writes down what was chosen. A store that cannot be written costs time later, never a verdict now.
+func (o *Outcome) keepChoice(req Request) {
+	if len(o.pinnedFiles) > 0 {
+		l := &recipe.Lock{Recipe: req.Recipe.Digest, Fetched: o.pinnedFiles}
+		req.Store.PutResult(chosenKind, req.Recipe.Builder.Key(), l.TOML())
+	}
 }

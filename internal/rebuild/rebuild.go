@@ -57,7 +57,10 @@ type Request struct {
 	ArchiveKeys [][]byte
 	// Buildinfo is a .buildinfo file whose versions of packages a lock takes; nil for none. It counts when a lock is made.
 	Buildinfo []byte
-	// resolve lets a builder choose versions: only whoever makes a lock does.
+	// Choose lets a builder choose versions where no lock names them. Only for a recipe that this program wrote itself: the vendor has no
+	// say in it, and what was chosen stays chosen.
+	Choose bool
+	// resolve lets a builder choose versions anew: whoever makes a lock does.
 	resolve bool
 	Fresh   bool // take no cached outcome
 	Shell   Shell
@@ -142,6 +145,7 @@ func (o *Outcome) prepare(ctx context.Context, req Request) error {
 	if err != nil {
 		return named(err, checkBuilder)
 	}
+	want.Pins = pins(req.Lock)
 	opts := builder.Options{Store: req.Store, Remote: req.Remote, Offline: req.Remote.Offline(), GoEnv: env, ArchiveKeys: req.ArchiveKeys}
 	if want.Debian != nil {
 		if want.Debian.Pins, err = o.debianPins(ctx, req, want, opts); err != nil {
@@ -161,13 +165,7 @@ func (o *Outcome) prepare(ctx context.Context, req Request) error {
 
 // builderRequest translates what the recipe says.
 func builderRequest(b recipe.Builder) builder.Request {
-	req := builder.Request{Image: b.Image, Go: b.Go, Without: b.Without, Host: b.Host}
-	switch {
-	case b.Node != "":
-		req.Other = "node"
-	case b.NPM != "":
-		req.Other = "npm"
-	}
+	req := builder.Request{Image: b.Image, Go: b.Go, Without: b.Without, Host: b.Host, Node: b.Node, NPM: b.NPM}
 	if d := b.Debian; d != nil {
 		req.Debian = &builder.Debian{Suite: d.Suite, Wanted: d.Packages, Mirror: d.Mirror}
 	}

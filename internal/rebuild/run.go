@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/rebuild/fetchproxy"
 	"github.com/glassbuild/glassbuild/internal/rebuild/vcs"
 	"github.com/glassbuild/glassbuild/internal/recipe"
 	"github.com/glassbuild/glassbuild/internal/sandbox"
@@ -83,9 +84,14 @@ func (o *Outcome) runOnce(ctx context.Context, req Request, n int) (*Result, err
 	}
 	defer s.Close()
 	res.Record.Isolation = s.Isolation()
+	proxies, stop, err := serve(ctx, req, s, o.replayed(), map[string]*fetchproxy.Closure{"npm": o.npmClosure()})
+	if err != nil {
+		return res, err
+	}
+	defer stop()
 	if err := o.steps(ctx, req, s, v, n, res); err != nil {
 		res.tail = tail(res.Log)
-		return res, err
+		return res, fetchFault(err, proxies)
 	}
 	if res.Git, err = gitLog(ctx, s); err != nil {
 		return res, err
@@ -99,6 +105,7 @@ func (o *Outcome) spec(req Request, v Variation) (sandbox.Spec, error) {
 	if o.Inputs != nil && o.Inputs.dir != "" {
 		spec.Mounts = append(spec.Mounts, sandbox.Mount{Kind: sandbox.ReadOnly, Source: o.Inputs.dir, Target: proxyDir})
 	}
+	spec.Listen = addresses(o.replayed())
 	if req.Recipe.VCS.Stamp {
 		facts, err := o.gitFacts(req)
 		if err != nil {

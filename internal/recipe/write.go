@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/tomlfile"
 )
@@ -103,6 +104,17 @@ func (c *canonical) builder(b Builder) {
 	if b.Host {
 		c.pair("builder.", "host", "true")
 	}
+}
+
+// Key is the canonical form of the builder alone.
+func (b Builder) Key() string {
+	c := &canonical{}
+	c.builder(b)
+	var text strings.Builder
+	for _, l := range c.lines {
+		text.WriteString(l.Text + "\n")
+	}
+	return text.String()
 }
 
 func (c *canonical) step(kind, path string, s Step) {

@@ -331,8 +331,11 @@ func inputsFetched(f Facts, _ *policy.Policy) Check {
 	if in == nil {
 		return notReached("fetched inputs")
 	}
-	private := 0
+	private, packages := 0, 0
 	for _, m := range in.Modules {
+		if m.Ecosystem == "npm" {
+			packages++
+		}
 		switch m.Status {
 		case "verified":
 		case "private":
@@ -343,9 +346,14 @@ func inputsFetched(f Facts, _ *policy.Policy) Check {
 			return inconclusive("%s@%s: %s", fault.Quote(m.Path), fault.Quote(m.Version), orElse(m.Detail, "not verified"))
 		}
 	}
+	modules := len(in.Modules) - packages
 	switch {
 	case in.Files == 0:
 		return passed("nothing was fetched")
+	case packages > 0 && modules == 0:
+		return passed("%s, as the lock names them", count(packages, "package")).with("sha256", in.SHA256)
+	case packages > 0:
+		return passed("%s, as the checksum database has it or the commit's go.sum names it; %s, as the lock names them", count(modules, "module"), count(packages, "package")).with("sha256", in.SHA256)
 	case private > 0:
 		return passed("%s, %d of them private and known to the commit's go.sum only", count(len(in.Modules), "module"), private).with("sha256", in.SHA256)
 	}

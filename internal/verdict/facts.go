@@ -205,6 +205,8 @@ type Module struct {
 	Hash    string `json:"hash,omitempty"`
 	Status  string `json:"status"` // verified, private, unknown, mismatch
 	Detail  string `json:"detail,omitempty"`
+	// Ecosystem is "npm" for a package of the npm registry; "" is a Go module.
+	Ecosystem string `json:"ecosystem,omitempty"`
 }
 
 // Rebuild is what the runs gave.

@@ -19,11 +19,8 @@ const (
 	maxClosure = 64 << 20
 	maxEntries = maxRecords
 
-	// maxPackument bounds what a registry says of one npm package, maxTarball one version of it, maxNpmrc a file of settings,
-	// maxPackageLock a lock.
+	// maxPackument bounds what a registry says of one npm package, maxPackageLock a lock.
 	maxPackument   = 256 << 20
-	maxTarball     = 512 << 20
-	maxNpmrc       = 1 << 20
 	maxPackageLock = 256 << 20
 
 	headerTimeout = 20 * time.Second // for the sandbox to send its request

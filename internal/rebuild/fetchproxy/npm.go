@@ -6,66 +6,56 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
-	"net/url"
 	"regexp"
 	"strings"
 	"sync"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/npm"
 )
 
 // NPM is the npm registry protocol in front of the registries of cfg: packuments (what a registry says of a package, in
 // full or abbreviated) and tarballs. base is where the sandbox finds the proxy, such as "http://127.0.0.1:8081"; the
 // addresses of tarballs in packuments are rewritten to it. A tarball is fetched from its registry's own host and no
 // other.
-func NPM(cfg NPMConfig, client *http.Client, base string) (Ecosystem, error) {
-	for _, r := range cfg.registries() {
-		u, err := url.Parse(r)
-		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" {
-			return nil, fault.Usagef("npm registry", "unsupported URL %s", fault.Quote(r))
-		}
+func NPM(cfg npm.Config, client *http.Client, base string) (Ecosystem, error) {
+	if err := cfg.Check(); err != nil {
+		return nil, err
 	}
-	if cfg.Registry == "" {
-		return nil, fault.Usagef("npm registry", "none is configured").WithHint("npm config set registry https://…")
-	}
-	return &npm{cfg: cfg, client: client, base: strings.TrimSuffix(base, "/"), tarballs: map[string]string{}}, nil
+	return &npmEcosystem{registry: npm.Registry{Config: cfg, Client: client}, base: strings.TrimSuffix(base, "/"), tarballs: map[string]string{}}, nil
 }
 
-type npm struct {
-	cfg    NPMConfig
-	client *http.Client
-	base   string
+// NPMReplay is the same protocol without registries: for a closure that is replayed to the sandbox that finds the proxy at base.
+func NPMReplay(base string) Ecosystem {
+	return &npmEcosystem{base: strings.TrimSuffix(base, "/"), tarballs: map[string]string{}}
+}
+
+type npmEcosystem struct {
+	registry npm.Registry
+	base     string
 
 	mu       sync.Mutex
 	tarballs map[string]string // canonical path → address, as packuments gave it
 }
 
-func (*npm) Name() string { return "npm" }
+func (*npmEcosystem) Name() string { return "npm" }
 
 // Prefix is the root: npm keeps the path of an address when it replaces the host in it.
-func (*npm) Prefix() string { return "/" }
+func (*npmEcosystem) Prefix() string { return "/" }
 
 const (
-	abbreviated = "application/vnd.npm.install-v1+json"
+	abbreviated = npm.Abbreviated
 	fullSuffix  = "?full" // tells the full packument's key from the abbreviated one's; no request contains it
 )
 
-var (
-	npmName    = regexp.MustCompile(`^(@[A-Za-z0-9~][A-Za-z0-9._~-]*/)?[A-Za-z0-9~][A-Za-z0-9._~-]*$`)
-	npmTarball = regexp.MustCompile(`^[A-Za-z0-9~][A-Za-z0-9._~+-]*\.tgz$`)
-)
+var npmTarball = regexp.MustCompile(`^[A-Za-z0-9~][A-Za-z0-9._~+-]*\.tgz$`)
 
-const maxNpmName = 214 // https://docs.npmjs.com/cli/configuring-npm/package-json#name
-
-func validName(name string) bool { return len(name) <= maxNpmName && npmName.MatchString(name) }
-
-func (n *npm) Resolve(p string, header http.Header) (Resource, error) {
-	if name, file, ok := strings.Cut(p, "/-/"); ok && validName(name) && npmTarball.MatchString(file) {
-		return Resource{Path: p, Limit: maxTarball, Type: "application/octet-stream"}, nil
+func (n *npmEcosystem) Resolve(p string, header http.Header) (Resource, error) {
+	if name, file, ok := strings.Cut(p, "/-/"); ok && npm.ValidName(name) && npmTarball.MatchString(file) {
+		return Resource{Path: p, Limit: npm.MaxTarball, Type: "application/octet-stream"}, nil
 	}
-	if !validName(p) {
+	if !npm.ValidName(p) {
 		return Resource{}, fault.Failf(fault.Quote(p), "no package and no tarball")
 	}
 	if strings.Contains(header.Get("Accept"), abbreviated) {
@@ -74,7 +64,7 @@ func (n *npm) Resolve(p string, header http.Header) (Resource, error) {
 	return Resource{Path: p + fullSuffix, Limit: maxPackument, Type: "application/json"}, nil
 }
 
-func (n *npm) Locked(p string) (Resource, error) {
+func (n *npmEcosystem) Locked(p string) (Resource, error) {
 	header := http.Header{}
 	name, full := strings.CutSuffix(p, fullSuffix)
 	if !full {
@@ -88,28 +78,28 @@ func (n *npm) Locked(p string) (Resource, error) {
 }
 
 func npmPath(p string) error {
-	_, err := (&npm{}).Locked(p)
+	_, err := (&npmEcosystem{}).Locked(p)
 	return err
 }
 
-func (n *npm) Open(ctx context.Context, r Resource) (io.ReadCloser, error) {
+func (n *npmEcosystem) Open(ctx context.Context, r Resource) (io.ReadCloser, error) {
 	if name, file, ok := strings.Cut(r.Path, "/-/"); ok {
-		registry := n.cfg.registryOf(name)
+		registry := n.registry.Config.RegistryOf(name)
 		n.mu.Lock()
 		address := n.tarballs[r.Path]
 		n.mu.Unlock()
 		if address == "" {
 			address = registry + "/" + name + "/-/" + file
 		}
-		return n.get(ctx, registry, address, "*/*")
+		return n.registry.Get(ctx, registry, address, "*/*")
 	}
 	name, full := strings.CutSuffix(r.Path, fullSuffix)
 	accept := abbreviated + "; q=1.0, application/json; q=0.8"
 	if full {
 		accept = "application/json"
 	}
-	registry := n.cfg.registryOf(name)
-	body, err := n.get(ctx, registry, registry+"/"+strings.Replace(name, "/", "%2f", 1), accept)
+	registry := n.registry.Config.RegistryOf(name)
+	body, err := n.registry.Get(ctx, registry, registry+"/"+strings.Replace(name, "/", "%2f", 1), accept)
 	if err != nil {
 		return nil, err
 	}
@@ -127,35 +117,9 @@ func (n *npm) Open(ctx context.Context, r Resource) (io.ReadCloser, error) {
 	return io.NopCloser(bytes.NewReader(data)), nil
 }
 
-// get asks a registry, with the credentials that npm's configuration has for it.
-func (n *npm) get(ctx context.Context, registry, address, accept string) (io.ReadCloser, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return nil, fault.Usagef("npm registry", "unsupported URL %s", fault.Quote(address))
-	}
-	req.Header.Set("Accept", accept)
-	if auth := n.cfg.authFor(registry); auth != "" && strings.HasPrefix(address, registry+"/") {
-		req.Header.Set("Authorization", auth)
-	}
-	resp, err := n.client.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	switch resp.StatusCode {
-	case http.StatusOK:
-		return resp.Body, nil
-	case http.StatusNotFound, http.StatusGone:
-		err = fs.ErrNotExist
-	default:
-		err = fmt.Errorf("server answered %d", resp.StatusCode)
-	}
-	resp.Body.Close()
-	return nil, fault.Inconclusivef(fault.Quote(req.URL.Redacted()), "%w", err)
-}
-
 // rewrite points every dist.tarball at the proxy, under a path made of name and version alone, and remembers where it
 // was. Keys come out sorted, so that the same packument gives the same bytes.
-func (n *npm) rewrite(name, registry string, data []byte) ([]byte, error) {
+func (n *npmEcosystem) rewrite(name, registry string, data []byte) ([]byte, error) {
 	var doc, versions map[string]json.RawMessage
 	if err := json.Unmarshal(data, &doc); err != nil {
 		return nil, err
@@ -182,7 +146,7 @@ func (n *npm) rewrite(name, registry string, data []byte) ([]byte, error) {
 	return json.Marshal(doc)
 }
 
-func (n *npm) rewriteVersion(name, registry, version string, data []byte) ([]byte, error) {
+func (n *npmEcosystem) rewriteVersion(name, registry, version string, data []byte) ([]byte, error) {
 	var doc, dist map[string]json.RawMessage
 	if err := json.Unmarshal(data, &doc); err != nil {
 		return nil, err
@@ -197,11 +161,11 @@ func (n *npm) rewriteVersion(name, registry, version string, data []byte) ([]byt
 	if err := json.Unmarshal(dist["tarball"], &address); err != nil {
 		return nil, err
 	}
-	p := tarballPath(name, version)
+	p := npm.TarballPath(name, version)
 	if _, err := n.Resolve(p, nil); err != nil {
 		return nil, err
 	}
-	if !sameHost(registry, address) {
+	if !npm.SameHost(registry, address) {
 		address = "" // asked for under its usual address at the registry itself, or not at all
 	}
 	n.mu.Lock()
@@ -215,17 +179,6 @@ func (n *npm) rewriteVersion(name, registry, version string, data []byte) ([]byt
 		return nil, err
 	}
 	return json.Marshal(doc)
-}
-
-// tarballPath is the canonical path of one version's tarball.
-func tarballPath(name, version string) string {
-	return name + "/-/" + name[strings.IndexByte(name, '/')+1:] + "-" + version + ".tgz"
-}
-
-func sameHost(registry, address string) bool {
-	r, errR := url.Parse(registry)
-	a, errA := url.Parse(address)
-	return errR == nil && errA == nil && r.Scheme == a.Scheme && r.Host == a.Host && a.User == nil
 }
 
 // NPMEnv is the environment of a step that runs npm against the proxy at base. User and global settings must be two

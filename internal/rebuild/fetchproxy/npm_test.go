@@ -22,6 +22,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/glassbuild/glassbuild/internal/npm"
 	"github.com/glassbuild/glassbuild/internal/rebuild/fetchproxy"
 	"github.com/glassbuild/glassbuild/internal/remote"
 	"github.com/glassbuild/glassbuild/internal/store"
@@ -91,7 +92,7 @@ func newNPM(t *testing.T) *npmFixture {
 	}
 	n.addr = l.Addr().String()
 	n.base = "http://" + n.addr
-	cfg := fetchproxy.NPMConfig{Registry: n.registry.URL, Auth: map[string]string{strings.TrimPrefix(n.registry.URL, "http:"): "Bearer secret"}}
+	cfg := npm.Config{Registry: n.registry.URL, Auth: map[string]string{strings.TrimPrefix(n.registry.URL, "http:"): "Bearer secret"}}
 	if n.eco, err = fetchproxy.NPM(cfg, client.HTTP(), n.base); err != nil {
 		t.Fatal(err)
 	}

@@ -2,17 +2,14 @@ package fetchproxy
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"crypto/sha512"
-	"encoding/base64"
 	"encoding/json"
-	"hash"
 	"io"
 	"os"
 	"slices"
 	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/npm"
 )
 
 // Integrity is what a package lock says of one fetched tarball. The zero value is not good.
@@ -93,8 +90,8 @@ func (e lockEntry) text(key string) string {
 }
 
 func (l tarballLock) add(name string, e lockEntry) {
-	if version := e.text("version"); version != "" && validName(name) {
-		p := tarballPath(name, version)
+	if version := e.text("version"); version != "" && npm.ValidName(name) {
+		p := npm.TarballPath(name, version)
 		if sum := e.text("integrity"); !slices.Contains(l[p], sum) {
 			l[p] = append(l[p], sum)
 		}
@@ -141,12 +138,6 @@ func (l tarballLock) dependencies(raw json.RawMessage, depth int) error {
 	return nil
 }
 
-// strength orders the algorithms of https://www.w3.org/TR/SRI/; SHA-1 proves nothing.
-var strength = []struct {
-	name string
-	new  func() hash.Hash
-}{{"sha512-", sha512.New}, {"sha384-", sha512.New384}, {"sha256-", sha256.New}}
-
 // checkIntegrity holds a tarball against every integrity string that the lock has for it: all must agree.
 func checkIntegrity(want []string, f *os.File) (Integrity, error) {
 	if len(want) == 0 {
@@ -161,30 +152,17 @@ func checkIntegrity(want []string, f *os.File) (Integrity, error) {
 	return Integrity{Status: Locked}, nil
 }
 
-// checkOne takes the strongest algorithm in an integrity string; one of its digests must be right.
+// checkOne holds a tarball against the strongest digest of an integrity string; SHA-1 proves nothing.
 func checkOne(text string, f *os.File) (IntegrityStatus, error) {
-	for _, alg := range strength {
-		var sums []string
-		for word := range strings.FieldsSeq(text) {
-			if sum, ok := strings.CutPrefix(word, alg.name); ok {
-				sum, _, _ = strings.Cut(sum, "?")
-				sums = append(sums, sum)
-			}
-		}
-		if len(sums) == 0 {
-			continue
-		}
-		h := alg.new()
-		if _, err := f.Seek(0, io.SeekStart); err != nil {
-			return Unlocked, err
-		}
-		if _, err := io.Copy(h, f); err != nil {
-			return Unlocked, err
-		}
-		if slices.Contains(sums, base64.StdEncoding.EncodeToString(h.Sum(nil))) {
-			return Locked, nil
-		}
-		return Mismatch, nil
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return Unlocked, err
 	}
-	return Unlocked, nil
+	good, strong, err := npm.Holds(text, f)
+	switch {
+	case err != nil || !strong:
+		return Unlocked, err
+	case good:
+		return Locked, nil
+	}
+	return Mismatch, nil
 }

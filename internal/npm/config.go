@@ -1,4 +1,11 @@
-package fetchproxy
+// Package npm reads the user's own configuration of npm and speaks the registry's protocol, as far as a rebuild needs it: what a
+// registry says of one version, and its tarball
+// (https://github.com/npm/registry/blob/main/docs/REGISTRY-API.md).
+//
+// What it promises: registries and credentials come from npm's configuration alone, never from a project or an artefact; a
+// tarball comes from the registry's own host; credentials go to the registry that they are for and nowhere else; a tarball is
+// good only when it has the integrity that was asked for (https://www.w3.org/TR/SRI/, SHA-256 or stronger).
+package npm
 
 import (
 	"bufio"
@@ -7,6 +14,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,14 +24,15 @@ import (
 	"github.com/glassbuild/glassbuild/internal/fault"
 )
 
-// NPMConfig says which registries the user has configured. It never enters a sandbox.
-type NPMConfig struct {
+// Config says which registries the user has configured. It never enters a sandbox.
+type Config struct {
 	Registry string            // without a trailing slash
 	Scopes   map[string]string // "@scope" → registry
 	Auth     map[string]string // "//host/path" → value of the Authorization header
 }
 
-func (c NPMConfig) registries() []string {
+// Registries lists every registry that is configured.
+func (c Config) Registries() []string {
 	list := []string{}
 	if c.Registry != "" {
 		list = append(list, c.Registry)
@@ -34,7 +43,8 @@ func (c NPMConfig) registries() []string {
 	return list
 }
 
-func (c NPMConfig) registryOf(name string) string {
+// RegistryOf returns the registry of a package: that of its scope, or the default one.
+func (c Config) RegistryOf(name string) string {
 	scope, _, scoped := strings.Cut(name, "/")
 	if r := c.Scopes[scope]; scoped && r != "" {
 		return r
@@ -42,8 +52,8 @@ func (c NPMConfig) registryOf(name string) string {
 	return c.Registry
 }
 
-// authFor returns the credentials for a registry: those of the longest path that leads to it, as npm looks them up.
-func (c NPMConfig) authFor(registry string) string {
+// AuthFor returns the credentials for a registry: those of the longest path that leads to it, as npm looks them up.
+func (c Config) AuthFor(registry string) string {
 	_, rest, ok := strings.Cut(registry, ":")
 	for ok && len(rest) > len("//") {
 		if v := c.Auth[rest]; v != "" {
@@ -58,10 +68,24 @@ func (c NPMConfig) authFor(registry string) string {
 	return ""
 }
 
-// LoadNPMConfig reads the environment and the user's .npmrc (https://docs.npmjs.com/cli/configuring-npm/npmrc). When neither names a
+// Check refuses a configuration that names no registry, or one whose address cannot be used.
+func (c Config) Check() error {
+	for _, r := range c.Registries() {
+		u, err := url.Parse(r)
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" {
+			return fault.Usagef("npm registry", "unsupported URL %s", fault.Quote(r))
+		}
+	}
+	if c.Registry == "" {
+		return fault.Usagef("npm registry", "none is configured").WithHint("npm config set registry https://…")
+	}
+	return nil
+}
+
+// LoadConfig reads the environment and the user's .npmrc (https://docs.npmjs.com/cli/configuring-npm/npmrc). When neither names a
 // registry, the installed npm is asked for its own.
-func LoadNPMConfig(ctx context.Context) (NPMConfig, error) {
-	c := NPMConfig{Scopes: map[string]string{}, Auth: map[string]string{}}
+func LoadConfig(ctx context.Context) (Config, error) {
+	c := Config{Scopes: map[string]string{}, Auth: map[string]string{}}
 	name := getenv("npm_config_userconfig")
 	if name == "" {
 		if home, err := os.UserHomeDir(); err == nil {
@@ -71,7 +95,7 @@ func LoadNPMConfig(ctx context.Context) (NPMConfig, error) {
 	f, err := os.Open(name)
 	if err == nil {
 		defer f.Close()
-		err = c.read(io.LimitReader(f, maxNpmrc), os.Getenv)
+		err = c.read(io.LimitReader(f, maxSettings), os.Getenv)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return c, fault.Usagef(name, "%w", err)
@@ -102,9 +126,9 @@ func getenv(name string) string {
 var npmVariable = regexp.MustCompile(`\$\{([^}]+)\}`)
 
 // read takes what matters here out of an .npmrc file.
-func (c *NPMConfig) read(r io.Reader, env func(string) string) error {
+func (c *Config) read(r io.Reader, env func(string) string) error {
 	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, maxNpmrc)
+	lines.Buffer(nil, maxSettings)
 	for lines.Scan() {
 		line := strings.TrimSpace(lines.Text())
 		key, value, ok := strings.Cut(line, "=")
@@ -118,7 +142,7 @@ func (c *NPMConfig) read(r io.Reader, env func(string) string) error {
 	return lines.Err()
 }
 
-func (c *NPMConfig) set(key, value string) {
+func (c *Config) set(key, value string) {
 	if key == "registry" {
 		c.Registry = strings.TrimSuffix(value, "/")
 		return

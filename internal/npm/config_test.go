@@ -1,4 +1,4 @@
-package fetchproxy
+package npm
 
 import (
 	"maps"
@@ -8,7 +8,7 @@ import (
 
 func TestReadNpmrc(t *testing.T) {
 	t.Parallel()
-	c := NPMConfig{Scopes: map[string]string{}, Auth: map[string]string{}}
+	c := Config{Scopes: map[string]string{}, Auth: map[string]string{}}
 	err := c.read(strings.NewReader("; comment\n# comment\nregistry = https://npm.corp.example/root/\n@acme:registry=https://acme.example/npm/\n"+
 		"//npm.corp.example/root/:_authToken=${TOKEN}\n//acme.example/:_auth=dXNlcjpwYXNz\n//bad.example/:_auth=%%%\nnonsense\n"),
 		func(name string) string { return map[string]string{"TOKEN": "t0k"}[name] })
@@ -23,13 +23,13 @@ func TestReadNpmrc(t *testing.T) {
 		"@other/left": {"https://npm.corp.example/root", "Bearer t0k"},
 		"@acme/left":  {"https://acme.example/npm", "Basic dXNlcjpwYXNz"},
 	} {
-		r := c.registryOf(name)
-		if r != want[0] || c.authFor(r) != want[1] {
-			t.Errorf("%s: %s, %q", name, r, c.authFor(r))
+		r := c.RegistryOf(name)
+		if r != want[0] || c.AuthFor(r) != want[1] {
+			t.Errorf("%s: %s, %q", name, r, c.AuthFor(r))
 		}
 	}
 	for _, foreign := range []string{"https://npm.corp.example", "https://npm.corp.example.evil.example/root", "https://x.example", "", "https://"} {
-		if got := c.authFor(foreign); got != "" {
+		if got := c.AuthFor(foreign); got != "" {
 			t.Errorf("%q gets %q", foreign, got)
 		}
 	}
@@ -38,7 +38,7 @@ func TestReadNpmrc(t *testing.T) {
 func TestBadRegistries(t *testing.T) {
 	t.Parallel()
 	for _, r := range []string{"", "ftp://x", "https://", "https://user:pass@x.example", "https://x.example?y"} {
-		if _, err := NPM(NPMConfig{Registry: r}, nil, "http://127.0.0.1:1"); err == nil {
+		if err := (Config{Registry: r}).Check(); err == nil {
 			t.Errorf("%q: accepted", r)
 		}
 	}
