@@ -6,6 +6,16 @@ const (
 	maxEvidenceFiles = 1 << 17
 	// maxReleaseFiles bounds the files of a release.
 	maxReleaseFiles = 1 << 17
+	// maxListBytes bounds a list of digests.
+	maxListBytes = 32 << 20
+	// hashBuffer is how much of a file is read at once.
+	hashBuffer = 256 << 10
+	// maxDetached bounds a detached signature.
+	maxDetached = 64 << 10
+	// maxExplainedFiles is how many files of a release are explained that differ.
+	maxExplainedFiles = 8
+	// maxBuilds bounds the builds of one release.
+	maxBuilds = 64
 	// maxLine bounds one line of a list of digests.
 	maxLine = 16 << 10
 	// keptBundles is how many bundles of one place stay in memory once they were read. Those of a larger place are read

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -185,27 +184,7 @@ func (c *checker) file(path, name string, beside *library) *subject {
 	return s
 }
 
-func hashFile(path string) (string, int64, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", 0, fault.Inconclusivef(fault.Quote(path), "cannot be read: %w", bare(err))
-	}
-	defer f.Close()
-	before, err := f.Stat()
-	if err != nil || !before.Mode().IsRegular() {
-		return "", 0, fault.Failf(fault.Quote(path), "unsupported type: is not a file")
-	}
-	h := sha256.New()
-	n, err := io.Copy(h, f)
-	if err != nil {
-		return "", 0, fault.Inconclusivef(fault.Quote(path), "cannot be read: %w", bare(err))
-	}
-	after, err := f.Stat()
-	if err != nil || n != before.Size() || after.Size() != n || !after.ModTime().Equal(before.ModTime()) {
-		return "", 0, fault.Failf(fault.Quote(path), "changed while it was read")
-	}
-	return hex.EncodeToString(h.Sum(nil)), n, nil
-}
+func hashFile(path string) (string, int64, error) { return hashInto(path, nil) }
 
 // release judges every file of a folder that is no evidence itself: what was shipped beside what was signed is no better
 // than what was shipped alone.

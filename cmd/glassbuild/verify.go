@@ -33,18 +33,22 @@ func (a *app) verifyCommand() *cobra.Command {
 	var plan bool
 	var sign signVerdict
 	c := &cobra.Command{
-		Use:   "verify ARTIFACT",
+		Use:   "verify ARTIFACT|RELEASE…",
 		Short: "Rebuild what was shipped from the commit, compare every byte, give a verdict",
 		Long: `verify takes a file, a folder or an archive, copies it once, rebuilds the commit twice in a sealed
 sandbox, and says whether what was shipped is what the commit gives.
+
+A release is a folder, a list of digests such as SHA256SUMS, an image, or several files: every file and
+everything in it is accounted for by one build of each commit and recipe, and the verdict is one.
 
 Without --commit and --recipe a Go program tells itself which commit and settings it was built from; the
 first line of the report then says so.`,
 		Example: `  glassbuild verify ./tool --repo ./source
   glassbuild verify tool.tar.gz --repo https://example.org/tool.git --commit ID --member bin/tool
+  glassbuild verify ./release --repo https://example.org/tool.git --commit ID
   glassbuild verify ./tool --repo ./source --plan
   glassbuild verify ./tool --repo ./source --commit ID --policy policy.toml --sign --key auditor.key`,
-		Args: exactly(1, "the shipped file, folder or archive"),
+		Args: atLeastOne("the shipped file, folder or archive"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := report.CheckFormat(format); err != nil {
 				return err
@@ -65,6 +69,9 @@ first line of the report then says so.`,
 				Offline: f.offline, NoCache: f.noCache, Keep: f.keep, ToolVersion: version(), Progress: p.Step,
 				Evidence: evidence, TrustedRoot: trustedRoot, Sign: signing,
 			}
+			if plan && len(args) > 1 {
+				return fault.Usagef("--plan", "is about one artefact").WithHint("a plan for one file of the release says what would be done")
+			}
 			if plan {
 				pl, err := verify.MakePlan(ctx, req)
 				p.Close()
@@ -74,7 +81,14 @@ first line of the report then says so.`,
 				return a.write(output, pl.Text())
 			}
 			req.History = history
-			res, err := verify.Run(ctx, req)
+			var res *verify.Result
+			if member == "" && verify.IsRelease(args) {
+				res, err = verify.Release(ctx, req, args)
+			} else if len(args) > 1 {
+				err = fault.Usagef("--member", "is about one artefact")
+			} else {
+				res, err = verify.Run(ctx, req)
+			}
 			p.Close()
 			if err != nil {
 				return err

@@ -7,3 +7,8 @@ const (
 	maxStub      = 1 << 24 // bytes of a DOS stub before a PE header
 	headBytes    = 1024    // what formats are told from
 )
+
+const (
+	maxForkEntries = 64      // entries of an AppleDouble file
+	maxPackageJSON = 4 << 20 // bytes of a package.json that is asked for its scripts
+)

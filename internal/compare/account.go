@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"path"
 	"sort"
 
 	"github.com/glassbuild/glassbuild/internal/artifact"
@@ -154,10 +153,10 @@ func (w *accountant) member(m *artifact.Member) error {
 	case artifact.Symlink:
 		sum := sha256.Sum256([]byte(m.Link))
 		l.SHA256 = hex.EncodeToString(sum[:])
-		l.Status, l.From = w.lookup(w.links, l.SHA256, m)
+		l.Status, l.From = treeLookup(w.links, l.SHA256, m.Path, true, m.Size)
 		l.Note = "link to " + m.Link
 	default:
-		l.Status, l.From = w.lookup(w.files, m.SHA256, m)
+		l.Status, l.From = treeLookup(w.files, m.SHA256, m.Path, false, m.Size)
 	}
 	if l.Status == Nowhere && len(m.Members) > 0 && m.Problem == nil {
 		l.Status = Opened
@@ -228,25 +227,6 @@ func (w *accountant) directory(m *artifact.Member, l Line) error {
 		w.add(l)
 	}
 	return w.inside(m)
-}
-
-// lookup finds a digest in the tree and prefers the path most like the member's. Every empty file has one digest, so an
-// empty one is only in the tree when an empty file of its name is.
-func (w *accountant) lookup(in map[string][]string, sum string, m *artifact.Member) (Status, string) {
-	best, score := "", -1
-	for _, p := range in[sum] {
-		s := commonSuffix(p, m.Path)
-		if m.Type != artifact.Symlink && m.Size == 0 && path.Base(p) != path.Base(m.Path) {
-			continue
-		}
-		if s > score {
-			best, score = p, s
-		}
-	}
-	if score < 0 {
-		return Nowhere, ""
-	}
-	return InTree, best
 }
 
 func commonSuffix(a, b string) int {

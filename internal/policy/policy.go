@@ -30,6 +30,7 @@ type Policy struct {
 	Trust   *trust.Trust // who counts as whom
 	Source  Source
 	Rebuild Rebuild
+	Release Release
 
 	Provenance *Provenance // nil demands no signed statement
 	Quorum     *Quorum     // nil demands nobody else's rebuild
@@ -50,6 +51,7 @@ type file struct {
 	Provenance     *Provenance   `toml:"provenance"`
 	Rebuild        Rebuild       `toml:"rebuild"`
 	Quorum         *Quorum       `toml:"quorum"`
+	Release        Release       `toml:"release"`
 }
 
 // Rebuild holds the demands on rebuild and comparison.
@@ -142,7 +144,7 @@ func parse(name string, data []byte, now time.Time) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Policy{Name: name, Source: f.Source, Provenance: f.Provenance, Rebuild: f.Rebuild, Quorum: f.Quorum, dir: filepath.Dir(name), doc: doc}
+	p := &Policy{Name: name, Source: f.Source, Provenance: f.Provenance, Rebuild: f.Rebuild, Release: f.Release, Quorum: f.Quorum, dir: filepath.Dir(name), doc: doc}
 	if !f.Expires.IsZero() && !now.Before(f.Expires.End()) {
 		return nil, doc.Errorf("expires", "expired on %s", f.Expires).WithHint("renew the policy: nothing is judged by an expired one")
 	}
@@ -240,6 +242,9 @@ func (p *Policy) check(doc *tomlfile.Document) error {
 		if err := choice(doc, c.key, c.rule, "report", "fail"); err != nil {
 			return err
 		}
+	}
+	if err := p.Release.check(doc); err != nil {
+		return err
 	}
 	if err := choice(doc, "rebuild.match", &p.Rebuild.Match, "identical", "equivalent", "partial"); err != nil {
 		return err

@@ -25,6 +25,7 @@ func HTML(v verdict.Verdict) ([]byte, error) {
 			p.difference(m)
 		}
 		p.section("checks", "Every check", func() { p.checks(v.Checks) })
+		p.release(v.Release)
 		p.members(v)
 		p.source(v.Source)
 		p.section("build", "The build", func() { p.build(v) })

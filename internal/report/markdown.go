@@ -76,7 +76,7 @@ func markdownMembers(b *strings.Builder, v verdict.Verdict) {
 const maxRows = 200
 
 // stateOrder is what matters most first.
-var stateOrder = []string{verdict.Different, verdict.Nowhere, verdict.Equivalent, verdict.Identical, verdict.InTree, verdict.NotRebuilt}
+var stateOrder = []string{verdict.Different, verdict.Uncovered, verdict.Nowhere, verdict.Covered, string(verdict.MatchPartial), verdict.Equivalent, verdict.Identical, verdict.InTree, verdict.NotRebuilt, verdict.Listed}
 
 func sortedMembers(v verdict.Verdict) []verdict.MemberResult {
 	list := slices.Clone(v.Comparison.Members)

@@ -42,6 +42,7 @@ func Text(v verdict.Verdict, s Style) []byte {
 	if missed > 0 {
 		w.check(verdict.Check{ID: fmt.Sprintf("%d more", missed), Status: verdict.StatusNotReached, Text: "not reached: the run ended before"})
 	}
+	w.release(v)
 	w.members(v)
 	w.recipe(v)
 	for i, e := range v.Exceptions {
@@ -130,6 +131,9 @@ func (w *textWriter) members(v verdict.Verdict) {
 		text := fault.Quote(m.Path)
 		if m.State == verdict.InTree && m.TreePath != m.Path {
 			text += " (" + fault.Quote(m.TreePath) + ")"
+		}
+		if m.Runs != "" && (m.State == verdict.Uncovered || m.State == verdict.Covered) {
+			text += ", " + fault.Quote(m.Runs)
 		}
 		w.line(fmt.Sprintf("  %-13s ", m.State), text)
 		if m.Difference != nil {

@@ -105,6 +105,8 @@ func catalogueOf(scope string) []entry {
 		return catalogue
 	case ScopeCheck:
 		return checkCatalogue
+	case ScopeRelease:
+		return releaseCatalogue
 	}
 	return nil
 }
@@ -121,7 +123,7 @@ func known(list []entry, id string) bool {
 
 // Title returns what the check of that id is about, or "".
 func Title(id string) string {
-	for _, e := range catalogue {
+	for _, e := range slices.Concat(catalogue, releaseCatalogue) {
 		if e.id == id {
 			return e.title
 		}
@@ -135,5 +137,5 @@ func IDs() []string {
 	for i, e := range catalogue {
 		ids[i] = e.id
 	}
-	return ids
+	return append(ids, CheckListed, CheckAccounted, CheckAttested, CheckUnshipped)
 }

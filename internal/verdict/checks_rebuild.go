@@ -249,6 +249,9 @@ func checkedAll(f Facts, p *policy.Policy) Check {
 
 // matchOf gives the second word of the verdict.
 func matchOf(f Facts, p *policy.Policy) Match {
+	if f.Scope == ScopeRelease {
+		return releaseMatch(f)
+	}
 	c := f.Comparison
 	if c == nil || f.Rebuild == nil {
 		return MatchNotRebuilt
@@ -328,7 +331,9 @@ func exceptions(f Facts, p *policy.Policy) []string {
 	if p.Rebuild.Vendored != "" && f.Inputs != nil && slices.ContainsFunc(f.Inputs.Vendored, func(m Module) bool { return m.Status != "verified" }) {
 		add("altered vendored modules accepted: %s", fault.Quote(p.Rebuild.Vendored))
 	}
-	if f.Comparison != nil && f.Comparison.Whole != Identical {
+	if f.Scope == ScopeRelease {
+		list = append(list, releaseExceptions(f, p)...)
+	} else if f.Comparison != nil && f.Comparison.Whole != Identical {
 		for _, k := range p.Rebuild.Cover {
 			if slices.ContainsFunc(f.Comparison.Members, func(m MemberResult) bool {
 				return m.State == Nowhere && m.Path == k.Member && m.SHA256 == k.SHA256
@@ -394,6 +399,8 @@ func summary(v Verdict) string {
 	switch {
 	case v.Result == Passed && v.Scope == ScopeCheck:
 		return fmt.Sprintf("%s satisfies the policy by what was signed; nothing was rebuilt", subject(v.Facts))
+	case v.Result == Passed && v.Scope == ScopeRelease:
+		return fmt.Sprintf("every file of %s is what commit %s gives under this policy", subject(v.Facts), commit(v.Facts))
 	case v.Result == Passed && v.Match == MatchIdentical:
 		return fmt.Sprintf("%s is bit for bit what commit %s gives", subject(v.Facts), commit(v.Facts))
 	case v.Result == Passed && v.Match == MatchEquivalent:
@@ -406,7 +413,7 @@ func summary(v Verdict) string {
 			continue
 		}
 		// the comparison speaks first: it is what was asked
-		for _, id := range append([]string{CheckReproducible, CheckMatch}, IDs()...) {
+		for _, id := range append([]string{CheckReproducible, CheckMatch, CheckAccounted}, IDs()...) {
 			if c := v.Check(id); c.ID != "" && c.Status == want {
 				return strings.TrimPrefix(c.Text, string(v.Match)+": ")
 			}

@@ -21,6 +21,7 @@ type Facts struct {
 	Published  *Module     `json:"published,omitempty"`  // what was shipped, where it is a package that a public database records
 	Provenance *Evidence   `json:"provenance,omitempty"` // signed statements, as [provenance] demands them
 	Votes      *Evidence   `json:"votes,omitempty"`      // verdicts of others, as [quorum] demands them
+	Release    *Release    `json:"release,omitempty"`    // a whole release; the parts above are then of its first build
 	Problems   []Problem   `json:"problems,omitempty"`
 
 	Now time.Time `json:"-"` // by which ages are judged; the zero time makes every vote too old
@@ -256,6 +257,8 @@ const (
 	InTree     = "in-tree"      // not rebuilt; the same bytes lie in the verified tree
 	Nowhere    = "from-nowhere" // neither rebuilt nor in the tree
 	NotRebuilt = "not-rebuilt"
+	Uncovered  = "uncovered" // of a release: it would run, and nothing accounts for it
+	Covered    = "covered"   // of a release: not rebuilt; signed evidence that the policy demands is about it
 )
 
 // MemberResult is one member of what was shipped.
@@ -265,6 +268,7 @@ type MemberResult struct {
 	SHA256     string      `json:"sha256"`
 	Size       int64       `json:"size"`
 	Exec       bool        `json:"executable,omitempty"`
+	Runs       string      `json:"runs,omitempty"`  // of a release: why it would run, such as "elf code" or "install script of npm"
 	Flags      []string    `json:"flags,omitempty"` // set-uid, set-gid, capabilities: rights that no bytes give
 	TreePath   string      `json:"tree-path,omitempty"`
 	Output     string      `json:"output,omitempty"`

@@ -179,6 +179,9 @@ func unsignable(v Verdict, f Facts) []string {
 	if f.Scope == ScopeCheck {
 		why = append(why, "nothing was rebuilt")
 	}
+	if f.Scope == ScopeRelease {
+		why = append(why, "it is about many files; a signature is about one")
+	}
 	if v.Result == Inconclusive {
 		why = append(why, "the result is inconclusive")
 	}

@@ -35,7 +35,7 @@ func TestPassNeedsEveryLink(t *testing.T) {
 	if v.Result != verdict.Passed || v.Match != verdict.MatchIdentical || v.ExitCode() != 0 {
 		t.Fatalf("%s %s: %s", v.Result, v.Match, v.Summary)
 	}
-	if len(v.Checks) != len(verdict.IDs()) {
+	if len(v.Checks) != len(verdict.IDs())-4 /* of releases alone */ {
 		t.Fatal("not every check of the catalogue is in the verdict")
 	}
 	// without any one part of the facts there is no pass

@@ -1,0 +1,241 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+
+	"github.com/glassbuild/glassbuild/internal/artifact"
+	"github.com/glassbuild/glassbuild/internal/compare"
+	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/recipe"
+	"github.com/glassbuild/glassbuild/internal/tomlfile"
+	"github.com/glassbuild/glassbuild/internal/verdict"
+)
+
+// build makes every build of the release, each commit and recipe once, and puts what it gave into stock.
+func (l *release) build(ctx context.Context) error {
+	ids, by := []string{l.req.Commit}, verdict.ByAuditor
+	if l.req.Commit == "" {
+		var err error
+		if ids, err = l.claimedCommits(ctx); err != nil {
+			return err
+		}
+		by = verdict.ByArtefact
+	}
+	for _, id := range ids {
+		if err := l.buildCommit(ctx, id, by); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// claimedCommits are the commits that the programs in the release name, wherever they lie.
+func (l *release) claimedCommits(ctx context.Context) ([]string, error) {
+	var ids []string
+	err := l.programs(ctx, func(_ *releaseFile, _ *artifact.Member, b recipe.Binary) error {
+		id, err := recipe.ClaimedCommit(ctx, []recipe.Binary{b})
+		if err != nil {
+			return withCheck(err, verdict.CheckRecipe)
+		}
+		if id != "" && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+		return nil
+	})
+	slices.Sort(ids)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(ids) == 0:
+		return nil, fault.Inconclusivef(fault.Quote(l.facts.Subject.Name), "nothing in it says which commit it was built from").WithCheck(verdict.CheckObjects).
+			WithHint("name it with --commit")
+	case len(ids) > maxBuilds:
+		return nil, fault.Inconclusivef(fault.Quote(l.facts.Subject.Name), "its programs name %d commits", len(ids)).WithCheck(verdict.CheckObjects)
+	}
+	return ids, nil
+}
+
+// programs calls visit for every program that no build gave so far.
+func (l *release) programs(ctx context.Context, visit func(*releaseFile, *artifact.Member, recipe.Binary) error) error {
+	for _, f := range l.files {
+		if f.err != nil || f.listed {
+			continue
+		}
+		if _, _, ok := l.stock.Made(f.sum); ok {
+			continue
+		}
+		a, err := l.listing(ctx, f)
+		if err != nil {
+			if ctx.Err() != nil {
+				return err
+			}
+			continue // accounting says why
+		}
+		err = a.Walk(func(m *artifact.Member) error {
+			if _, _, ok := l.stock.Made(m.SHA256); ok || m.Type != artifact.File || !m.Executable() {
+				return nil
+			}
+			c, err := a.Content(m)
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			b := recipe.Binary{Member: m.Path, Reader: c, Size: m.Size}
+			if m.Path == "" {
+				b.Name = a.Name
+			}
+			return visit(f, m, b)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// buildCommit opens one commit and makes its builds: by the recipe of the auditor or of the commit, else by what each
+// program says of itself.
+func (l *release) buildCommit(ctx context.Context, id, by string) error {
+	b, err := l.openCommit(ctx, id, by)
+	if err != nil {
+		return err
+	}
+	written := b.req.RecipeFile != ""
+	if !written {
+		_, err := b.commit.ReadFile(recipe.FileName, tomlfile.MaxBytes+1)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		written = err == nil
+	}
+	if written {
+		if err := b.findRecipe(ctx); err != nil {
+			return err
+		}
+		return l.make(ctx, b)
+	}
+	return l.inferred(ctx, b, id, by)
+}
+
+// openCommit makes a run of its own for one build. The first one is that of the release.
+func (l *release) openCommit(ctx context.Context, id, by string) (*run, error) {
+	if len(l.builds) >= maxBuilds {
+		return nil, fault.Inconclusivef(fault.Quote(l.facts.Subject.Name), "needs more than %d builds", maxBuilds).WithCheck(verdict.CheckSteps)
+	}
+	b := l.run
+	if len(l.builds) > 0 {
+		other := *l.run
+		other.facts = verdict.Facts{}
+		other.commit, other.recipe, other.outcome = nil, nil, nil
+		b = &other
+	}
+	l.builds = append(l.builds, b)
+	named := b.req.Commit
+	b.req.Commit = id
+	err := b.openSource(ctx)
+	b.req.Commit = named
+	if b.facts.Source != nil {
+		b.facts.Source.ChosenBy = by
+	}
+	return b, err
+}
+
+// inferred builds what the programs themselves ask for, every way of building once.
+func (l *release) inferred(ctx context.Context, first *run, id, by string) error {
+	seen := map[string]bool{}
+	b := first
+	var refused error
+	err := l.programs(ctx, func(f *releaseFile, m *artifact.Member, bin recipe.Binary) error {
+		said, err := recipe.ClaimedCommit(ctx, []recipe.Binary{bin})
+		if err != nil || said != id {
+			return nil // another commit's, or nobody's: accounting names it
+		}
+		if b == nil {
+			if b, err = l.openCommit(ctx, id, by); err != nil {
+				return err
+			}
+		}
+		b.shipped, b.subject = f.opened, m
+		b.req.Member = m.Path
+		err = b.findRecipe(ctx)
+		b.shipped, b.subject, b.req.Member = nil, nil, ""
+		if err != nil {
+			refused = err
+			return ctx.Err()
+		}
+		key := recipeKey(b.recipe.Recipe)
+		if seen[key] {
+			return nil
+		}
+		seen[key] = true
+		if err := l.make(ctx, b); err != nil {
+			return err
+		}
+		b = nil
+		return nil
+	})
+	if err == nil && len(seen) == 0 {
+		err = refused
+		if err == nil {
+			err = fault.Usagef("recipe", "there is none: no file was named, the commit has no %s, and nothing shipped tells how it was built", recipe.FileName).
+				WithHint("write one, or let `glassbuild init` do it")
+		}
+	}
+	if err == nil && b != nil { // opened for a program that was built already
+		l.builds = l.builds[:len(l.builds)-1]
+		b.commit.Close()
+	}
+	return err
+}
+
+// recipeKey is a recipe without where its outputs sit: the same program in two packages is built once.
+func recipeKey(r *recipe.Recipe) string {
+	bare := *r
+	bare.Artifacts = slices.Clone(r.Artifacts)
+	for i := range bare.Artifacts {
+		bare.Artifacts[i].Member = ""
+	}
+	return string(bare.TOML())
+}
+
+// make runs one build and puts its outputs and its tree into stock.
+func (l *release) make(ctx context.Context, b *run) error {
+	err := b.rebuild(ctx)
+	if b != l.run {
+		l.facts.Problems = append(l.facts.Problems, b.facts.Problems...)
+	}
+	if o := b.outcome; o != nil && o.Tree != nil {
+		var tree []compare.TreeFile
+		for _, e := range o.Tree.Files {
+			tree = append(tree, compare.TreeFile{Path: e.Path, SHA256: e.SHA256, Size: e.Size, Link: e.Mode == gitLink})
+		}
+		l.stock.AddTree(tree)
+	}
+	if err != nil {
+		return err
+	}
+	n := slices.Index(l.builds, b)
+	for i, out := range b.outcome.Runs[0].Outputs {
+		f, err := b.outcome.Runs[0].Open(out.Path)
+		if err != nil {
+			return err
+		}
+		l.open = append(l.open, f)
+		dir, err := l.dir.Dir("output")
+		if err != nil {
+			return err
+		}
+		a, err := artifact.Inspect(ctx, f, out.Size, artifact.Options{Dir: dir, Name: out.Path, SHA256: out.SHA256})
+		if err != nil {
+			return err
+		}
+		l.stock.AddOutput(compare.Claim{Build: n, Output: out.Path, Member: b.recipe.Recipe.Artifacts[i].Member, SHA256: out.SHA256, Size: out.Size}, a)
+		if err := a.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
