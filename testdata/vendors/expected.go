@@ -35,6 +35,7 @@ type Release struct {
 	Match  string `json:"match,omitempty"` // identical, equivalent, partial, different, not-rebuilt; empty when it does not matter
 	Exit   int    `json:"exit"`
 	Check  string `json:"check,omitempty"` // id of the check that is the reason; empty when passed
+	Says   string `json:"says,omitempty"`  // what the verdict must name; empty when it does not matter
 }
 
 func (e *Expected) write(path string) error { return writeJSON(path, e) }

@@ -31,14 +31,18 @@ var all = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	madeIn = dir
 	_, err = vendors.Make(context.Background(), dir, vendors.Options{})
 	return dir, err
 })
 
+// madeIn is the folder that is to be removed at the end, where a test asked for it.
+var madeIn string
+
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if dir, _ := all(); dir != "" {
-		os.RemoveAll(dir)
+	if madeIn != "" {
+		os.RemoveAll(madeIn)
 	}
 	os.Exit(code)
 }

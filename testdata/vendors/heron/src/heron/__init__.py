@@ -1,0 +1,5 @@
+"""Finds long random words in text files."""
+
+from .scan import Finding, entropy, scan
+
+__all__ = ["Finding", "entropy", "scan"]

@@ -1,0 +1,2 @@
+export { OptionError, parse } from "./parse";
+export type { Description, Kind, Parsed } from "./parse";
