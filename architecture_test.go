@@ -43,6 +43,7 @@ var table = map[string][]string{
 	"internal/provenance": {"source", "recipe", "builder", "rebuild", "sandbox", "evidence"},
 	"internal/oci":        {"archive", "evidence"},
 	"internal/kit":        {},
+	"internal/dist":       {"oci", "evidence"},
 	"internal/tomlfile":   {},
 	"internal/store":      {},
 	"internal/remote":     {},

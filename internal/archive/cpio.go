@@ -3,11 +3,16 @@ package archive
 import (
 	"io"
 	"strconv"
+	"strings"
 )
 
 // Cpio reads the ASCII forms of cpio: newc, newc with checksums (crc) and the portable odc of POSIX. Members of a hard
 // link group but the last are empty in a newc archive and are returned so.
 type Cpio struct {
+	// Rooted allows names that begin with one slash, which is left away: some packers name what an RPM package installs by its
+	// full path, where rpmbuild writes "./".
+	Rooted bool
+
 	in    *offsetReader
 	meter *Meter
 	names names
@@ -132,6 +137,9 @@ func (c *Cpio) fields(to []uint64, widths []int, base int) error {
 func (c *Cpio) entry(h *cpioHeader, raw string) (*Entry, error) {
 	if err := c.meter.Entry(); err != nil {
 		return nil, err
+	}
+	if c.Rooted {
+		raw = strings.TrimPrefix(raw, "/")
 	}
 	name, err := Clean(raw, false)
 	if err != nil {

@@ -123,3 +123,19 @@ func TestRPM(t *testing.T) {
 	_, err = read(good[:100])
 	refused(t, err, "a.rpm: truncated rpm")
 }
+
+// TestRootedCpio: the payload of an RPM package may name files by their full path; nothing else gets easier.
+func TestRootedCpio(t *testing.T) {
+	t.Parallel()
+	end := newc("TRAILER!!!", 0, "")
+	for name, want := range map[string]string{"/usr/bin/tool": "usr/bin/tool", "./usr/bin/tool": "usr/bin/tool", "//etc": "", "/../etc": "", "/": ""} {
+		c := archive.NewCpio(bytes.NewReader(join(newc(name, 0o100755, "x"), end)), archive.NewMeter("c", 1, archive.Limits{}))
+		c.Rooted = true
+		e, err := c.Next()
+		if want == "" && err == nil {
+			t.Errorf("%s: is taken as %s", name, e.Name)
+		} else if want != "" && (err != nil || e.Name != want) {
+			t.Errorf("%s: %v %v", name, e, err)
+		}
+	}
+}

@@ -88,7 +88,8 @@ type Member struct {
 	View    []*Member        // of an image: its parts and its file system under names of their own, see image.go
 	Problem *Problem         // why the members are missing or incomplete
 
-	at location
+	at     location
+	rooted bool // names in it may begin with a slash: the payload of an RPM package is installed at the root
 }
 
 // A Stream is a compressed stream and what it expanded to.

@@ -82,15 +82,17 @@ func (x *expander) expand(m *Member, container string, meter *archive.Meter) err
 	case container == archive.FormatRPM:
 		err = x.list(m, archive.NewRPM(x.reader(sec), meter), m.at.file, m.at.offset, meter)
 	default: // every other container can be read from front to back
-		err = x.list(m, streamed(container, x.reader(sec), meter), m.at.file, m.at.offset, meter)
+		err = x.list(m, streamed(m, container, x.reader(sec), meter), m.at.file, m.at.offset, meter)
 	}
 	return x.settle(m, err)
 }
 
-func streamed(container string, r io.Reader, meter *archive.Meter) archive.Reader {
+func streamed(m *Member, container string, r io.Reader, meter *archive.Meter) archive.Reader {
 	switch container {
 	case archive.FormatCpio:
-		return archive.NewCpio(r, meter)
+		c := archive.NewCpio(r, meter)
+		c.Rooted = m.rooted
+		return c
 	case archive.FormatAr:
 		return archive.NewAr(r, meter)
 	}
@@ -152,6 +154,7 @@ func (x *expander) list(m *Member, r archive.Reader, file io.ReaderAt, offset in
 				c.Size, c.SHA256, c.Format, c.at = target.Size, target.SHA256, target.Format, target.at
 			}
 		}
+		c.rooted = m.Format == archive.FormatRPM && e.Name == "payload"
 		if e.Type == File {
 			c.at = location{file: file, offset: offset + e.Offset}
 			if e.Packed != nil {

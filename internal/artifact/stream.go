@@ -41,7 +41,7 @@ func (x *expander) stream(m *Member, kind string, sec *io.SectionReader, meter *
 		return x.plainStream(m, st, inner, format(head), r, start, meter)
 	}
 	m.Format = inner + "+" + kind
-	err = x.list(m, streamed(inner, r, meter), x.a.spool, start, meter)
+	err = x.list(m, streamed(m, inner, r, meter), x.a.spool, start, meter)
 	st.Size, st.at = x.a.spool.end-start, location{file: x.a.spool, offset: start}
 	m.Streams = append(m.Streams, st)
 	return err
