@@ -54,10 +54,12 @@ type checker struct {
 	req    CheckRequest
 	policy *policy.Policy
 	roots  *evidence.TrustedRoots
-	now    time.Time
-	named  *library // what --evidence names
-	votes  *library // what the policy names
-	tables []*table
+	// rootsFile is the base name of the file that roots were read from
+	rootsFile string
+	now       time.Time
+	named     *library // what --evidence names
+	votes     *library // what the policy names
+	tables    []*table
 
 	offline bool
 	mu      sync.Mutex

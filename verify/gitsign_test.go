@@ -122,6 +122,14 @@ func TestGitsignCommits(t *testing.T) {
 	}
 	root := write("root.json", i.TrustedRoot(evidencetest.Spans{}))
 	strangers := write("root.json", evidencetest.New(t, "strangers").TrustedRoot(evidencetest.Spans{}))
+	sums := map[string]string{}
+	for _, path := range []string{root, strangers} {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sums[path] = fmt.Sprintf("%x", sha256.Sum256(data))
+	}
 	policy := func(identity string) string {
 		return write("policy.toml", fmt.Appendf(nil, "format = 1\n[[principal]]\nname = \"ci\"\nidentity = %q\nissuer = %q\n[source]\nsigned-by = \"ci\"\n", identity, evidencetest.Issuer))
 	}
@@ -155,6 +163,9 @@ func TestGitsignCommits(t *testing.T) {
 			s := rep.Source.Signature
 			if s.Status != tc.status || !strings.Contains(s.Detail, tc.detail) || s.Kind != "x509" {
 				t.Fatalf("%+v, want %s", s, tc.status)
+			}
+			if ref := rep.Source.Roots; (tc.root != "") != (ref != nil) || ref != nil && (ref.Name != "root.json" || ref.SHA256 != sums[tc.root]) {
+				t.Errorf("trusted roots %+v of %q", ref, tc.root)
 			}
 			st, _ := checked(t, rep, verdict.CheckSignature)
 			if want := map[bool]verdict.Status{true: verdict.StatusPassed, false: verdict.StatusFailed}[tc.status == "good"]; st != want {

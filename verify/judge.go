@@ -40,7 +40,9 @@ func (r *run) trustedRoots() error {
 	if err := c.trustedRoots(); err != nil {
 		return err
 	}
-	r.roots = c.roots
+	if r.roots = c.roots; r.roots != nil {
+		r.rootsRef = &verdict.RootsRef{Name: c.rootsFile, SHA256: c.roots.SHA256()}
+	}
 	for _, a := range c.roots.Authorities() {
 		r.authorities = append(r.authorities, signature.Authority{Roots: []*x509.Certificate{a.Root}, Intermediates: a.Intermediates, Valid: trust.Window{From: a.From, To: a.To}})
 	}

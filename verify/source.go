@@ -101,7 +101,7 @@ func (r *run) openSource(ctx context.Context) error {
 	f := c.Facts()
 	r.facts.Source = &verdict.Source{
 		Repository: source.DisplayName(where), Commit: f.ID, ChosenBy: by, GitTree: f.Tree, Time: f.Committer.When, Refs: f.Refs,
-		Signature: r.judgeSignature(f.SignedPayload, f.Signature, f.Committer.When), Attributes: string(recipe.Raw),
+		Signature: r.judgeSignature(f.SignedPayload, f.Signature, f.Committer.When), Roots: r.rootsRef, Attributes: string(recipe.Raw),
 	}
 	for _, t := range f.Tags {
 		if t.Commit == f.ID {

@@ -101,6 +101,7 @@ func (c *checker) trustedRoots() error {
 		return fault.Usagef("--trusted-root", "the policy names a trusted root already").WithHint("leave the flag out, or the key in the policy")
 	case p != nil && p.Roots != nil:
 		var err error
+		c.rootsFile = filepath.Base(p.TrustedRoot)
 		c.roots, err = evidence.ParseTrustedRoots(p.TrustedRoot, p.Roots)
 		return err
 	}
@@ -119,7 +120,8 @@ func (c *checker) trustedRoots() error {
 	if err != nil {
 		return err
 	}
-	c.roots, err = evidence.ParseTrustedRoots(filepath.Base(path), data)
+	c.rootsFile = filepath.Base(path)
+	c.roots, err = evidence.ParseTrustedRoots(c.rootsFile, data)
 	return err
 }
 

@@ -148,7 +148,8 @@ type run struct {
 	lastTouched bool // the history of single files is wanted
 	math        *mathMemory
 	roots       *evidence.TrustedRoots // for identities that the policy names no authority for; nil without such
-	authorities []signature.Authority  // of those roots
+	rootsRef    *verdict.RootsRef
+	authorities []signature.Authority // of those roots
 }
 
 // begin reads what the auditor gave, before anything of the vendor's is touched and before any connection.

@@ -32,6 +32,10 @@ func Markdown(v verdict.Verdict) []byte {
 	}
 	row("policy", v.Policy.Name)
 	row("policy sha256", v.Policy.SHA256)
+	if v.Source != nil && v.Source.Roots != nil {
+		row("trusted roots", v.Source.Roots.Name)
+		row("trusted roots sha256", v.Source.Roots.SHA256)
+	}
 
 	b.WriteString("\n| | check | |\n| --- | --- | --- |\n")
 	for _, c := range v.Checks {

@@ -97,6 +97,13 @@ func (p page) banner(v verdict.Verdict) {
 			p.Text(", sha256 ")
 			p.El("code", v.Policy.SHA256)
 		})
+		if v.Source != nil && v.Source.Roots != nil {
+			p.term("trusted roots", func() {
+				p.quoted(v.Source.Roots.Name)
+				p.Text(", sha256 ")
+				p.El("code", v.Source.Roots.SHA256)
+			})
+		}
 	})
 	p.Line()
 }

@@ -74,6 +74,7 @@ func person(p verdict.Person) string {
 
 // signers says who stands behind the commit: signature, tags, what reaches it, and what lies before it.
 func (w *textWriter) signers(s *verdict.Source) {
+	w.roots(s)
 	w.line("signature ", signature(s.Signature))
 	for i, t := range s.Tags {
 		if i == maxListed {

@@ -85,7 +85,16 @@ func (w *textWriter) head(v verdict.Verdict) {
 		w.line("commit    ", v.Source.Commit)
 	}
 	w.line("policy    ", fault.Quote(v.Policy.Name))
+	w.roots(v.Source)
 	w.b.WriteByte('\n')
+}
+
+// roots says by whose roots certificates on commits and tags were judged.
+func (w *textWriter) roots(s *verdict.Source) {
+	if s != nil && s.Roots != nil {
+		w.line("roots     ", fault.Quote(s.Roots.Name))
+		w.line("          ", "sha256 "+s.Roots.SHA256)
+	}
 }
 
 // marks carry the meaning; colours only repeat it.

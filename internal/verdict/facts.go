@@ -77,10 +77,11 @@ type Source struct {
 	Time        int64       `json:"time"` // committer time, seconds since the epoch
 	Refs        []string    `json:"refs"` // branches and tags from which it is reachable
 	Signature   Signature   `json:"signature"`
-	Tags        []Tag       `json:"tags,omitempty"`        // tags that point at the commit
-	Range       *Range      `json:"range,omitempty"`       // nil: no earlier commit was named
-	Paths       []PathTouch `json:"paths,omitempty"`       // one for each rule of the policy
-	History     *TagHistory `json:"tag-history,omitempty"` // nil: no record of earlier tags was given
+	Roots       *RootsRef   `json:"trusted-roots,omitempty"` // nil: none was needed, or none was at hand
+	Tags        []Tag       `json:"tags,omitempty"`          // tags that point at the commit
+	Range       *Range      `json:"range,omitempty"`         // nil: no earlier commit was named
+	Paths       []PathTouch `json:"paths,omitempty"`         // one for each rule of the policy
+	History     *TagHistory `json:"tag-history,omitempty"`   // nil: no record of earlier tags was given
 	Submodules  []Submodule `json:"submodules,omitempty"`
 	Attributes  string      `json:"attributes"` // raw, checkout or archive
 	Transformed []Change    `json:"transformed,omitempty"`
@@ -88,6 +89,13 @@ type Source struct {
 	Opaque      []Opaque    `json:"opaque,omitempty"`
 	Vendored    int         `json:"vendored-files"`
 	Generated   int         `json:"generated-files"`
+}
+
+// RootsRef names the file of authorities and logs by which certificates on commits and tags were
+// judged: like the policy, what the auditor chose.
+type RootsRef struct {
+	Name   string `json:"name"`
+	SHA256 string `json:"sha256"`
 }
 
 // Signature is one judged signature.
