@@ -19,7 +19,7 @@ const module = "github.com/glassbuild/glassbuild"
 // (fault, progress, store, remote), which any may use. A sub-package may import what its parent may, and parent and sub-packages
 // may import each other.
 var table = map[string][]string{
-	"verify":              {"policy", "tomlfile", "archive", "recipe", "source", "signature", "trust", "builder", "sandbox", "rebuild", "gomod", "artifact", "compare", "verdict", "findings", "provenance", "evidence", "oci", "kit", "report"},
+	"verify":              {"policy", "tomlfile", "archive", "recipe", "source", "signature", "trust", "builder", "sandbox", "rebuild", "gomod", "npm", "artifact", "compare", "verdict", "findings", "provenance", "evidence", "oci", "kit", "report"},
 	"attest":              {"policy", "recipe", "source", "signature", "trust", "builder", "sandbox", "rebuild", "gomod", "artifact", "compare", "verdict", "findings", "provenance", "evidence", "oci"},
 	"internal/verdict":    {"policy", "allow"},
 	"internal/policy":     {"trust", "tomlfile", "allow"},

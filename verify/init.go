@@ -9,8 +9,9 @@ import (
 
 // InitRequest says what to write a recipe from.
 type InitRequest struct {
-	From               string // a shipped Go binary
+	From               string // a shipped Go binary, or a tarball of the npm registry
 	Repository, Commit string
+	Node, NPM          string // for a tarball of the npm registry: what it was packed with
 	CacheDir           string
 	Progress           func(format string, args ...any)
 }
@@ -21,13 +22,13 @@ type InitResult struct {
 	Notes []string
 }
 
-// Init writes the recipe that a shipped Go binary asks for. Nothing of the vendor's is run.
+// Init writes the recipe that a shipped Go binary, or a tarball of the npm registry, asks for. Nothing of the vendor's is run.
 func Init(ctx context.Context, req InitRequest) (*InitResult, error) {
 	if req.From == "" {
-		return nil, fault.Usagef("init", "--from is missing: a recipe is written from a shipped Go binary").
+		return nil, fault.Usagef("init", "--from is missing: a recipe is written from a shipped Go binary or npm tarball").
 			WithHint("docs/recipe.md shows how to write one by hand")
 	}
-	r, err := begin(ctx, Request{Artefact: req.From, Repository: req.Repository, Commit: req.Commit, CacheDir: req.CacheDir, Progress: req.Progress})
+	r, err := begin(ctx, Request{Artefact: req.From, Repository: req.Repository, Commit: req.Commit, Node: req.Node, NPM: req.NPM, CacheDir: req.CacheDir, Progress: req.Progress})
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +38,7 @@ func Init(ctx context.Context, req InitRequest) (*InitResult, error) {
 			return nil, err
 		}
 	}
-	inference, done, err := r.inference()
+	inference, done, err := r.inference(ctx)
 	defer done()
 	if err != nil {
 		return nil, err

@@ -25,4 +25,6 @@ const (
 	maxAboutOne = 4096
 	// maxTrustedRoots bounds the file of trusted roots.
 	maxTrustedRoots = 4 << 20
+	// maxPackageJSON bounds the package.json of a shipped package.
+	maxPackageJSON = 4 << 20
 )

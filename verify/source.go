@@ -90,7 +90,7 @@ func (r *run) openSource(ctx context.Context) error {
 		if id, err = r.claimedCommit(ctx); err != nil {
 			return err
 		}
-		by = verdict.ByArtefact
+		by = verdict.ByArtefact // or the registry of it: a claim all the same
 	}
 	r.req.Progress("opening %s", fault.Quote(source.DisplayName(where)))
 	c, err := source.Open(ctx, where, id, r.sourceOptions(recipe.Raw))
@@ -199,6 +199,11 @@ func (r *run) claimedCommit(ctx context.Context) (string, error) {
 		return "", withCheck(err, verdict.CheckRecipe)
 	}
 	if id == "" {
+		if id, err = r.registryCommit(ctx); err != nil {
+			return "", err
+		}
+	}
+	if id == "" {
 		return "", fault.Inconclusivef(fault.Quote(r.shipped.Name), "does not say which commit it was built from").WithCheck(verdict.CheckObjects).
 			WithHint("name it with --commit")
 	}
@@ -207,7 +212,7 @@ func (r *run) claimedCommit(ctx context.Context) (string, error) {
 
 // findRecipe finds out how the commit becomes what is shipped, and whether the artefact contradicts the commit.
 func (r *run) findRecipe(ctx context.Context) error {
-	inference, done, err := r.inference()
+	inference, done, err := r.inference(ctx)
 	defer done()
 	if err != nil {
 		return err
@@ -230,7 +235,7 @@ func (r *run) findRecipe(ctx context.Context) error {
 }
 
 // inference gathers what a recipe can be inferred from. Content stays open until the function that it returns is called.
-func (r *run) inference() (recipe.Inference, func(), error) {
+func (r *run) inference(ctx context.Context) (recipe.Inference, func(), error) {
 	var list []recipe.Binary
 	done := func() {}
 	if r.shipped != nil {
@@ -244,7 +249,16 @@ func (r *run) inference() (recipe.Inference, func(), error) {
 	for _, t := range f.Tags {
 		in.Tags = append(in.Tags, recipe.Tag{Name: t.Name, AtCommit: t.Commit == f.ID})
 	}
-	return in, done, nil
+	if r.shipped == nil {
+		return in, done, nil
+	}
+	var err error
+	if in.Package, err = r.npmPackage(); err == nil && in.Package != nil {
+		r.packed(ctx, in.Package)
+		in.Base, in.BaseWhy = r.base()
+		in.Tree = func() ([]string, error) { return r.commit.Paths(ctx) }
+	}
+	return in, done, err
 }
 
 func (r *run) allowedSettings() []string {

@@ -16,13 +16,13 @@ const buildIDBytes = 256
 // the first one did not.
 func (r *run) otherSpellings(ctx context.Context) error {
 	i := r.recipe.Inferred
-	if i == nil || !r.onlyBuildID() {
+	if i == nil || !r.onlyBuildID() && !r.onlyContainer(ctx) {
 		return nil
 	}
 	facts, resolved, outcome := r.facts, r.recipe, r.outcome
 	for _, alt := range i.Alternatives {
 		other := *resolved
-		other.Recipe, other.Lines = alt, nil
+		other.Recipe, other.Lines = alt, alt.ChosenLines(resolved.Lines)
 		r.facts.Problems = slices.Clone(facts.Problems)
 		r.takeRecipe(&other)
 		if err := r.rebuild(ctx); err != nil {

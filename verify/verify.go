@@ -48,6 +48,7 @@ type Request struct {
 	Repository  string   // folder or URL; "" is the repository in the current folder
 	Commit      string   // full id; "" is what the artefact says of itself
 	RecipeFile  string   // a recipe of the auditor's own; a lock beside it is read too
+	Node, NPM   string   // for a tarball of the npm registry: what it was packed with; "" is what the registry says, or a guess
 	Buildinfo   string   // only for Lock: a .buildinfo file whose versions of packages the lock takes
 	PolicyFile  string   // "" is the built-in policy
 	Evidence    []string // files, folders and images with signed evidence, beside what lies next to the artefact

@@ -10,12 +10,12 @@ import (
 )
 
 func (a *app) initCommand() *cobra.Command {
-	var from, repo, commit, output string
+	var from, repo, commit, output, node, npm string
 	c := &cobra.Command{
 		Use:   "init",
-		Short: "Write a recipe from a shipped Go binary",
-		Long: `init writes glassbuild.toml: it reads what a Go binary says of itself, as verify does, and notes who chose
-each line. Nothing of the vendor's is run.`,
+		Short: "Write a recipe from a shipped Go binary or npm tarball",
+		Long: `init writes glassbuild.toml: it reads what a Go binary or a tarball of the npm registry says of itself, as verify
+does, and notes who chose each line. Nothing of the vendor's is run.`,
 		Example: `  glassbuild init --from ./tool --repo ./source --output glassbuild.toml`,
 		Args:    exactly(0, ""),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -25,7 +25,7 @@ each line. Nothing of the vendor's is run.`,
 				}
 			}
 			ctx, p := a.progress(c.Context())
-			res, err := verify.Init(ctx, verify.InitRequest{From: from, Repository: repo, Commit: commit, Progress: p.Step})
+			res, err := verify.Init(ctx, verify.InitRequest{From: from, Repository: repo, Commit: commit, Node: node, NPM: npm, Progress: p.Step})
 			p.Close()
 			if err != nil {
 				return err
@@ -46,9 +46,10 @@ each line. Nothing of the vendor's is run.`,
 			return nil
 		},
 	}
-	c.Flags().StringVar(&from, "from", "", "shipped Go binary to read")
+	c.Flags().StringVar(&from, "from", "", "shipped Go binary or npm tarball to read")
 	c.Flags().StringVar(&repo, "repo", "", "git repository (default: the one in the current folder)")
-	c.Flags().StringVar(&commit, "commit", "", "full id of the commit (default: what the binary says of itself)")
+	c.Flags().StringVar(&commit, "commit", "", "full id of the commit (default: what it says of itself)")
+	packedWith(c, &node, &npm)
 	c.Flags().StringVarP(&output, "output", "o", "glassbuild.toml", "file to write; - is stdout")
 	return c
 }

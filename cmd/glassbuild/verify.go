@@ -28,7 +28,7 @@ func (f *commonFlags) register(c *cobra.Command) {
 
 func (a *app) verifyCommand() *cobra.Command {
 	var f commonFlags
-	var policyFile, history, member, format, output, trustedRoot string
+	var policyFile, history, member, format, output, trustedRoot, node, npm string
 	var evidence []string
 	var plan bool
 	var sign signVerdict
@@ -67,7 +67,7 @@ first line of the report then says so.`,
 			req := verify.Request{
 				Artefact: args[0], Member: member, Repository: f.repo, Commit: f.commit, RecipeFile: f.recipe, PolicyFile: policyFile,
 				Offline: f.offline, NoCache: f.noCache, Keep: f.keep, ToolVersion: version(), Progress: p.Step,
-				Evidence: evidence, TrustedRoot: trustedRoot, Sign: signing,
+				Node: node, NPM: npm, Evidence: evidence, TrustedRoot: trustedRoot, Sign: signing,
 			}
 			if plan && len(args) > 1 {
 				return fault.Usagef("--plan", "is about one artefact").WithHint("a plan for one file of the release says what would be done")
@@ -104,12 +104,20 @@ first line of the report then says so.`,
 	c.Flags().StringArrayVar(&evidence, "evidence", nil, "file, folder, image or repository with signed evidence, where the policy demands some; may be repeated")
 	c.Flags().StringVar(&trustedRoot, "trusted-root", "", "trusted root for it (default: what the policy names, or trust update stored)")
 	c.Flags().StringVar(&history, "history", "", "file that says where tags were seen earlier; new ones are added to it")
+	packedWith(c, &node, &npm)
 	c.Flags().StringVar(&member, "member", "", "judge only this file inside the archive or folder")
 	c.Flags().StringVar(&format, "format", "text", formatsHelp)
 	c.Flags().StringVarP(&output, "output", "o", "", "write the report to this file instead of stdout")
 	c.Flags().BoolVar(&plan, "plan", false, "only say what would be done, fetched and run; runs nothing of the vendor's")
 	sign.register(c)
 	return c
+}
+
+// packedWith registers the flags that say what a package of the npm registry was packed with.
+func packedWith(c *cobra.Command, node, npm *string) {
+	c.Flags().StringVar(node, "node", "", "for an npm tarball without a recipe: exact version of Node.js that packed it (default: what the registry says)")
+	c.Flags().StringVar(npm, "npm", "", "for an npm tarball without a recipe: exact version of npm that packed it")
+	c.MarkFlagsRequiredTogether("node", "npm")
 }
 
 // verdict prints the report to stdout, hints to stderr, and sets the exit code.

@@ -106,6 +106,19 @@ func PlainHTTP() []string {
 	return system.PlainHTTP()
 }
 
+// SystemSuite is the suite of this machine's own Debian, where its package manager is configured with an archive of it; "" for none.
+func SystemSuite() string {
+	system, err := debian.LoadSystem("/")
+	if err != nil {
+		return "" // said when a builder asks
+	}
+	suite := osReleaseValue("/etc/os-release", "VERSION_CODENAME")
+	if osReleaseValue("/etc/os-release", "ID") != "debian" || suite == "" || len(system.Mirrors(suite, component)) == 0 {
+		return ""
+	}
+	return suite
+}
+
 // debianArchitectures are Debian's names of platforms.
 var debianArchitectures = map[string]string{"linux/amd64": "amd64", "linux/arm64": "arm64"}
 

@@ -77,13 +77,15 @@ func addTop(root *Root, base, name string) error {
 }
 
 // osRelease returns PRETTY_NAME (os-release(5)), or "".
-func osRelease(path string) string {
+func osRelease(path string) string { return osReleaseValue(path, "PRETTY_NAME") }
+
+func osReleaseValue(path, key string) string {
 	data, err := readBounded(path, 64<<10)
 	if err != nil {
 		return ""
 	}
 	for line := range strings.Lines(string(data)) {
-		if value, ok := strings.CutPrefix(strings.TrimSpace(line), "PRETTY_NAME="); ok {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), key+"="); ok {
 			return strings.Trim(value, `"'`)
 		}
 	}

@@ -151,7 +151,7 @@ const chosenKind = "chosen"
 
 // chosenBefore returns what was chosen for this recipe earlier; nil for nothing, or when it is to be chosen anew.
 func (o *Outcome) chosenBefore(req Request) *recipe.Lock {
-	data, ok := req.Store.Result(chosenKind, req.Recipe.Builder.Key())
+	data, ok := req.Store.Result(chosenKind, recipe.Builder{Debian: req.Recipe.Builder.Debian}.Key())
 	if !ok || req.Fresh && !req.Remote.Offline() {
 		return nil
 	}
@@ -166,6 +166,6 @@ func (o *Outcome) chosenBefore(req Request) *recipe.Lock {
 func (o *Outcome) keepChoice(req Request) {
 	if len(o.pinnedFiles) > 0 {
 		l := &recipe.Lock{Recipe: req.Recipe.Digest, Fetched: o.pinnedFiles}
-		req.Store.PutResult(chosenKind, req.Recipe.Builder.Key(), l.TOML())
+		req.Store.PutResult(chosenKind, recipe.Builder{Debian: req.Recipe.Builder.Debian}.Key(), l.TOML())
 	}
 }

@@ -38,6 +38,11 @@ type Inference struct {
 	Tags     []Tag                                          // every tag merged into the commit
 	ReadFile func(path string, limit int64) ([]byte, error) // reads a file of the commit; a missing one is fs.ErrNotExist
 	Allow    []string                                       // texts of Refused that the policy lists: they are taken after all
+
+	Package *Package                 // the tarball of the npm registry that was shipped; nil when it is none
+	Tree    func() ([]string, error) // the paths of every file of the commit
+	Base    Builder                  // what Node.js stands on: a base and nothing else
+	BaseWhy string
 }
 
 // Inferred is a recipe that the shipped binaries asked for.
@@ -144,8 +149,11 @@ func Infer(ctx context.Context, in Inference) (*Inferred, error) {
 		}
 		builds = append(builds, plan)
 	}
+	if len(builds) == 0 && in.Package != nil {
+		return inferPackage(in)
+	}
 	if len(builds) == 0 {
-		return nil, fault.Inconclusivef("recipe", "nothing shipped is a Go binary with build info").
+		return nil, fault.Inconclusivef("recipe", "nothing shipped is a Go binary with build info, nor a package of npm").
 			WithHint("write a %s and name it with --recipe", FileName)
 	}
 	if err := f.assemble(builds); err != nil {

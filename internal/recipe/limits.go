@@ -11,7 +11,9 @@ const (
 	// MaxArtifacts bounds the artefacts of a recipe.
 	MaxArtifacts = 1024
 	// MaxPath bounds a path, in bytes; PATH_MAX is 4096 on Linux.
-	MaxPath = 4000
+	MaxPath      = 4000
+	maxManifest  = 4 << 20 // a package.json
+	maxManifests = 5000    // of them in one commit
 	// MaxEnvValue bounds the value of one environment variable.
 	MaxEnvValue = 16 << 10
 )

@@ -22,6 +22,7 @@ const (
 	Commit   Chooser = "commit"   // the file in the verified commit
 	Artefact Chooser = "artefact" // the shipped file says so of itself
 	BuiltIn  Chooser = "built-in" // a default of this program
+	Registry Chooser = "registry" // what the registry says of exactly this file
 )
 
 // Request says where a recipe can come from.
@@ -91,7 +92,7 @@ func Resolve(ctx context.Context, in Request) (*Resolved, error) {
 			return nil, err
 		}
 	}
-	if in.Artefact == nil || len(in.Artefact.Binaries) == 0 {
+	if in.Artefact == nil || len(in.Artefact.Binaries) == 0 && in.Artefact.Package == nil {
 		return nil, fault.Usagef("recipe", "there is none: no file was named, the commit has no %s, and nothing shipped tells how it was built", FileName).
 			WithHint("write one, or let `glassbuild init` do it")
 	}

@@ -30,6 +30,21 @@ func (r *Recipe) TOML() []byte {
 	return b.Bytes()
 }
 
+// ChosenLines are the recipe's lines, each with who chose the line at the same place of another recipe that differs in a few.
+func (r *Recipe) ChosenLines(other []Line) []Line {
+	by := map[string]Line{}
+	for _, l := range other {
+		by[l.path] = l
+	}
+	lines := r.lines()
+	for i := range lines {
+		if l, ok := by[lines[i].path]; ok && lines[i].path != "" {
+			lines[i].ChosenBy, lines[i].Why = l.ChosenBy, l.Why
+		}
+	}
+	return lines
+}
+
 // canonical collects lines.
 type canonical struct{ lines []Line }
 

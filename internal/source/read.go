@@ -1,6 +1,7 @@
 package source
 
 import (
+	"context"
 	"io/fs"
 	"strings"
 
@@ -35,6 +36,40 @@ func (c *Commit) Blob(path string) (Entry, []byte, error) {
 		return Entry{}, nil, at(path, err)
 	}
 	return newEntry(path, e, data), data, nil
+}
+
+// Paths returns the path of every file of the commit's tree, without links and submodules, sorted as git sorts.
+func (c *Commit) Paths(ctx context.Context) ([]string, error) {
+	var list []string
+	err := c.repo.paths(ctx, c.object.Tree, "", 0, &list)
+	return list, err
+}
+
+func (r *repository) paths(ctx context.Context, id gitobj.ID, dir string, depth int, list *[]string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if depth > maxTreeDepth {
+		return fault.Failf(fault.Quote(dir), "directories nested deeper than %d", maxTreeDepth).WithCheck(CheckTree)
+	}
+	entries, err := r.tree(id, dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		name := join(dir, e.Name)
+		switch {
+		case len(name) > maxPathLength || len(*list) >= maxFiles:
+			return fault.Failf(fault.Quote(dir), "exceeds limit: too many files, or a path that is too long").WithCheck(CheckTree)
+		case e.Mode == gitobj.ModeDir:
+			if err := r.paths(ctx, e.ID, name, depth+1, list); err != nil {
+				return err
+			}
+		case e.Mode == gitobj.ModeFile || e.Mode == gitobj.ModeExecutable:
+			*list = append(*list, name)
+		}
+	}
+	return nil
 }
 
 func kindOf(m gitobj.Mode) string {
