@@ -140,6 +140,12 @@ func (d *Difference) scan(x, y []byte, off int64) {
 	common := min(len(x), len(y))
 	i := 0
 	for ; i+8 <= common; i += 8 {
+		for i+stretch <= common && bytes.Equal(x[i:i+stretch], y[i:i+stretch]) {
+			i += stretch
+		}
+		if i+8 > common {
+			break
+		}
 		v := binary.LittleEndian.Uint64(x[i:]) ^ binary.LittleEndian.Uint64(y[i:])
 		if v == 0 {
 			continue

@@ -2,10 +2,11 @@ package compare
 
 const (
 	chunkSize     = 256 << 10
-	maxRanges     = 64 // ranges of one Difference; what follows is merged into the last
-	rangeGap      = 16 // equal bytes that do not end a range
-	neighbourhood = 32 // bytes around a varying byte that belong to the same varying field
-	maxTreeNames  = 8  // tree entries with one digest that are remembered by name
+	maxRanges     = 64  // ranges of one Difference; what follows is merged into the last
+	rangeGap      = 16  // equal bytes that do not end a range
+	stretch       = 256 // bytes that are compared at once where most are the same
+	neighbourhood = 32  // bytes around a varying byte that belong to the same varying field
+	maxTreeNames  = 8   // tree entries with one digest that are remembered by name
 )
 
 const (
@@ -18,6 +19,7 @@ const (
 
 const (
 	maxProgram    = 512 << 20 // bytes of an executable that is explained by function
+	maxMapped     = 64 << 20  // bytes of any other file that is mapped rather than read
 	maxText       = 16 << 20  // bytes of a file that is compared as text
 	maxLines      = 200_000   // lines of it
 	maxEdits      = 1_000     // lines that differ before a comparison by lines gives up

@@ -17,6 +17,7 @@ func mapFile(f *os.File, size int64) []byte {
 	if err != nil {
 		return nil
 	}
+	populate(b)
 	return b
 }
 

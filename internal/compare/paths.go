@@ -61,7 +61,7 @@ func directories(ctx context.Context, shipped, rebuilt string, opt Options) (*tr
 	return Artifacts(ctx, open[0], open[1], opt)
 }
 
-// diskFile is a file on disk, mapped into memory when it is small enough to be explained as a program.
+// diskFile is a file on disk, mapped into memory when it is small or may be explained as a program.
 type diskFile struct {
 	*os.File
 	size int64
@@ -79,10 +79,24 @@ func openDisk(path string) (*diskFile, error) {
 		return nil, fault.Inconclusivef(fault.Quote(path), "changed while it was opened")
 	}
 	d := &diskFile{File: f, size: st.Size()}
-	if d.size <= maxProgram {
+	if d.size <= maxMapped || d.size <= maxProgram && looksExecutable(f) {
 		d.data = mapFile(f, d.size)
 	}
 	return d, nil
+}
+
+// looksExecutable tells whether a file begins as programs do. Large archives are read and not mapped: what is mapped counts
+// as memory.
+func looksExecutable(f *os.File) bool {
+	var head [4]byte
+	if n, err := f.ReadAt(head[:], 0); n < len(head) || err != nil {
+		return false
+	}
+	switch string(head[:]) {
+	case "\x7fELF", "\x00asm", "\xca\xfe\xba\xbe", "\xfe\xed\xfa\xce", "\xce\xfa\xed\xfe", "\xfe\xed\xfa\xcf", "\xcf\xfa\xed\xfe":
+		return true
+	}
+	return string(head[:2]) == "MZ"
 }
 
 // Size returns the size that the file had when it was opened.

@@ -9,12 +9,12 @@ import (
 
 // loadELF reads an executable or shared object. It reports false for what is none, for sections that do not lie where
 // the program headers load them from, and for byte orders and processors that nobody compares by function.
-func loadELF(data []byte) (*image, bool) {
+func loadELF(data []byte, like *pclntab) (*image, bool) {
 	f, err := elf.NewFile(bytes.NewReader(data))
 	if err != nil || f.Data != elf.ELFDATA2LSB {
 		return nil, false
 	}
-	m := &image{format: "ELF", word: 8, fixed: f.Type == elf.ET_EXEC, imports: make(map[uint64]string)}
+	m := &image{format: "ELF", word: 8, fixed: f.Type == elf.ET_EXEC, imports: make(map[uint64]string), like: like}
 	if f.Class == elf.ELFCLASS32 {
 		m.word = 4
 	}

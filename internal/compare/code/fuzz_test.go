@@ -94,7 +94,7 @@ func TestLyingHeaders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, ok := load(data)
+	m, ok := load(data, nil)
 	if !ok || m.format != "ELF" || m.word != 8 {
 		t.Skip("not a 64-bit ELF program")
 	}
@@ -117,7 +117,7 @@ func TestLyingHeaders(t *testing.T) {
 	} {
 		b := bytes.Clone(data)
 		change(b)
-		if _, ok := load(b); ok {
+		if _, ok := load(b, nil); ok {
 			t.Errorf("%s: loaded", name)
 			continue
 		}

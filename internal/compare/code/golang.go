@@ -3,6 +3,7 @@ package code
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 )
 
 // modInfoStart begins the module information, which runtime/debug keeps in the data and which is compared by itself.
@@ -57,7 +58,10 @@ func (m *image) goTable(addr uint64, data []byte) bool {
 	if !m.findModule(addr, binary.LittleEndian.Uint32(data) == magic118) {
 		return false
 	}
-	table, ok := parsePclntab(data, m.module.text, m.module.etext)
+	table, ok := m.like.again(data, m.module.text, m.module.etext)
+	if !ok {
+		table, ok = parsePclntab(data, m.module.text, m.module.etext)
+	}
 	if !ok {
 		return false
 	}
@@ -93,11 +97,14 @@ func (m *image) findModule(table uint64, old bool) bool {
 	} else {
 		binary.LittleEndian.PutUint32(want, uint32(table))
 	}
+	order := make([]*section, 0, len(m.sections))
 	for i := range m.sections {
-		s := &m.sections[i]
-		if s.code || s.data == nil {
-			continue
+		if s := &m.sections[i]; !s.code && s.data != nil {
+			order = append(order, s)
 		}
+	}
+	slices.SortStableFunc(order, func(x, y *section) int { return likely(x) - likely(y) })
+	for _, s := range order {
 		for off := 0; off < len(s.data); off += m.word {
 			j := bytes.Index(s.data[off:], want)
 			if j < 0 {
@@ -111,6 +118,18 @@ func (m *image) findModule(table uint64, old bool) bool {
 		}
 	}
 	return false
+}
+
+// likely orders sections by how soon module data are found in them: since Go 1.26 in a section of its own, before among
+// writable data.
+func likely(s *section) int {
+	switch {
+	case s.name == ".go.module", s.name == "__go_module":
+		return 0
+	case s.write:
+		return 1
+	}
+	return 2
 }
 
 func (m *image) parseModule(s *section, off int, old bool) bool {

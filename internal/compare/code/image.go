@@ -34,6 +34,7 @@ type image struct {
 	imports   map[uint64]string // what the loader puts at an address
 	exception []handler         // exception tables of functions
 	table     *pclntab          // of Go programs
+	like      *pclntab          // of a program that may have the same table
 	module    module
 	text      *section // of Go programs, where Go code lies
 	lines     func(pc uint64) (file string, line int)

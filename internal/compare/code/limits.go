@@ -55,3 +55,7 @@ const maxTypeNames = 3 // pieces of type information that are named
 const maxStart = 64 // bytes of the code at the entry point of a program
 
 const minBulk = 4 // functions that differ before a compiler is to blame
+
+const maxOddBytes = 64 << 10 // bytes that differ in more than addresses before two programs are compared the long way
+
+const stretch = 256 // bytes that are compared at once where most are the same

@@ -15,7 +15,8 @@ type objects struct {
 	gotBase uint64  // what position-independent x86 code counts from
 	refs    []ref   // of all functions, in their order
 	first   []uint32
-	last    int // the section that was looked up last
+	last    int  // the section that was looked up last
+	silent  bool // nothing is divided: references are only read
 }
 
 // dataPart is one section of data.
@@ -110,6 +111,9 @@ func (o *objects) part(addr uint64) *dataPart {
 }
 
 func (o *objects) mark(addr uint64) {
+	if o.silent {
+		return
+	}
 	if p := o.part(addr); p != nil {
 		off := addr - p.s.addr
 		p.marks[off/64] |= 1 << (off % 64)

@@ -3,6 +3,7 @@ package code
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -11,7 +12,7 @@ import (
 // tracebacks). Its form is that of runtime.pcHeader; every offset is checked when it is used.
 type pclntab struct {
 	data                               []byte
-	text                               uint64
+	text, etext                        uint64
 	names, units, files, tables, funcs uint64 // offsets
 	count                              uint64
 	startLine                          bool // records have a start line, Go 1.20 and later
@@ -44,7 +45,7 @@ func parsePclntab(data []byte, text, etext uint64) (*pclntab, bool) {
 		return le.Uint64(data[8+8*i:])
 	}
 	p := &pclntab{
-		data: data, text: text, count: word(0), quantum: uint64(max(data[6], 1)), names: word(3), units: word(4), files: word(5), tables: word(6), funcs: word(7),
+		data: data, text: text, etext: etext, count: word(0), quantum: uint64(max(data[6], 1)), names: word(3), units: word(4), files: word(5), tables: word(6), funcs: word(7),
 		startLine: magic == magic120, order: le,
 	}
 	size := uint64(len(data))
@@ -75,6 +76,20 @@ func parsePclntab(data []byte, text, etext uint64) (*pclntab, bool) {
 		p.functions = append(p.functions, f)
 	}
 	return p, true
+}
+
+// again returns the table of another program that has the same bytes, and its code elsewhere at most.
+func (p *pclntab) again(data []byte, text, etext uint64) (*pclntab, bool) {
+	if p == nil || len(p.functions) == 0 || etext-text != p.etext-p.text || !bytes.Equal(p.data, data) {
+		return nil, false
+	}
+	o := *p
+	o.data, o.text, o.etext, o.functions = data, text, etext, slices.Clone(p.functions)
+	for i := range o.functions {
+		o.functions[i].entry += text - p.text
+		o.functions[i].end += text - p.text
+	}
+	return &o, true
 }
 
 // field returns the 4-byte field i of a function's record; field 0 is its entry.

@@ -217,6 +217,12 @@ func differing(x, y []byte) int64 {
 	n := int64(max(len(x), len(y)) - common)
 	i := 0
 	for ; i+8 <= common; i += 8 {
+		for i+stretch <= common && bytes.Equal(x[i:i+stretch], y[i:i+stretch]) {
+			i += stretch
+		}
+		if i+8 > common {
+			break
+		}
 		if v := binary.LittleEndian.Uint64(x[i:]) ^ binary.LittleEndian.Uint64(y[i:]); v != 0 {
 			const low, high = 0x7f7f7f7f7f7f7f7f, 0x8080808080808080
 			n += int64(bits.OnesCount64((v&low + low | v) & high)) // adding 0x7f carries out of every byte that is not zero

@@ -179,7 +179,7 @@ func TestEveryByteOfCodeAndDataCounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, ok := load(honest)
+	m, ok := load(honest, nil)
 	if !ok {
 		t.Fatal("not loaded")
 	}

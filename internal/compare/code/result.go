@@ -67,15 +67,19 @@ func Programs(shipped, rebuilt []byte) (*Result, bool) {
 
 func loadBoth(shipped, rebuilt []byte) (a, b *image, ok bool) {
 	var okA, okB bool
-	both(func() { a, okA = load(shipped) }, func() { b, okB = load(rebuilt) })
+	if a, okA = load(shipped, nil); okA && a.table != nil { // the tables are the same more often than not
+		b, okB = load(rebuilt, a.table)
+	} else {
+		b, okB = load(rebuilt, nil)
+	}
 	return a, b, okA && okB && a.arch == b.arch && a.word == b.word
 }
 
 // load reads an executable of any format that is compared by function.
-func load(data []byte) (*image, bool) {
+func load(data []byte, like *pclntab) (*image, bool) {
 	switch {
 	case bytes.HasPrefix(data, []byte("\x7fELF")):
-		return loadELF(data)
+		return loadELF(data, like)
 	case bytes.HasPrefix(data, []byte("MZ")):
 		return loadPE(data)
 	}
@@ -85,6 +89,9 @@ func load(data []byte) (*image, bool) {
 func compareImages(a, b *image) *Result {
 	splitGaps(a, b)
 	splitGaps(b, a)
+	if r, ok := slid(a, b); ok {
+		return r
+	}
 	c := newComparison(a, b)
 	out := c.run()
 	r := &Result{Functions: len(a.functions), c: c}

@@ -24,7 +24,7 @@ func TestDecodeAgreesWithDisassembler(t *testing.T) {
 	if f, err := elf.NewFile(bytes.NewReader(data)); err != nil || f.Machine != elf.EM_X86_64 {
 		t.Skip("not an x86-64 ELF program")
 	}
-	m, ok := load(data)
+	m, ok := load(data, nil)
 	if !ok {
 		t.Fatal("the running program cannot be loaded")
 	}
@@ -92,7 +92,7 @@ func TestPlainDecodingAgrees(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, ok := load(data)
+	m, ok := load(data, nil)
 	if !ok || m.arch != archAMD64 {
 		t.Skip("not an x86-64 program")
 	}
