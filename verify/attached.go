@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
-	"github.com/glassbuild/glassbuild/internal/gomod"
 	"github.com/glassbuild/glassbuild/internal/oci"
 	"github.com/glassbuild/glassbuild/internal/remote"
 )
@@ -60,16 +59,12 @@ func (c *checker) attached(ctx context.Context, text string) (oci.Descriptor, []
 	return d, readable(list), err
 }
 
-// client makes the dialer when the first remote reference is met, and never before.
+// client returns the dialer for a remote reference, none for a local one.
 func (c *checker) client(ref oci.Reference) (*remote.Client, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !ref.Remote() || c.remote != nil {
-		return c.remote, nil
+	if !ref.Remote() {
+		return nil, nil
 	}
-	var err error
-	c.remote, err = gomod.NewRemote(c.offline)
-	return c.remote, err
+	return c.dialer()
 }
 
 // readable leaves out the attachments of old cosign versions whose signatures stand in annotations: they are no bundles.

@@ -59,6 +59,7 @@ type checker struct {
 	now       time.Time
 	named     *library // what --evidence names
 	votes     *library // what the policy names
+	logs      []*voteLog
 	tables    []*table
 
 	offline bool
@@ -147,13 +148,14 @@ func (c *checker) libraries(ctx context.Context) error {
 	if c.policy.Quorum == nil {
 		return nil
 	}
-	for _, place := range c.policy.Quorum.Votes {
+	for _, place := range c.policy.Quorum.Places() {
 		if err := c.read(ctx, c.votes, c.policy.Beside(place)); err != nil {
 			c.votes.unsearched = append(c.votes.unsearched, fmt.Sprintf("%s: %v", fault.Quote(place), err))
 			continue
 		}
 		c.votes.searched = append(c.votes.searched, place)
 	}
+	c.voteLogs(ctx)
 	return ctx.Err()
 }
 

@@ -33,6 +33,9 @@ type library struct {
 	unsearched []string
 	names      []string // base names of files
 	cached     bool     // the place is too large to be kept
+
+	once    sync.Once
+	digests map[string][]int // see signed
 }
 
 // piece is one bundle, in memory or in its file.

@@ -32,15 +32,23 @@ func (c *checker) evidence(ctx context.Context, s *subject, f *verdict.Facts) {
 	if s.beside != nil {
 		libraries = append(libraries, s.beside)
 	}
+	registers, given, silent := c.askLogs(ctx, s.sum)
+	unsearched = append(unsearched, silent...)
+	libraries = append(libraries, given)
 	found, err := gather(ctx, s.evidence(), libraries)
 	if err != nil {
 		f.Problems = append(f.Problems, verdict.ProblemOf(err, verdict.CheckFound))
 		return
 	}
 	for _, t := range c.tables {
-		e, held := c.judge(found, t, s)
+		e, held, verified := c.judge(found, t, s)
 		if t.name == "quorum" {
-			e.Searched, e.Unsearched = c.votes.searched, unsearched
+			missing, err := c.missing(registers, verified, t, s, libraries)
+			if err != nil {
+				f.Problems = append(f.Problems, verdict.ProblemOf(err, verdict.CheckFound))
+				return
+			}
+			e.Searched, e.Unsearched = c.votes.searched, append(unsearched, missing...)
 			f.Votes = e
 			continue
 		}
@@ -52,7 +60,7 @@ func (c *checker) evidence(ctx context.Context, s *subject, f *verdict.Facts) {
 
 // judge verifies by one table. Each piece is verified on its own: a bad one takes nothing from a good one and adds
 // nothing to it.
-func (c *checker) judge(found *found, t *table, s *subject) (*verdict.Evidence, []*evidence.Verified) {
+func (c *checker) judge(found *found, t *table, s *subject) (*verdict.Evidence, []*evidence.Verified, *known) {
 	e := &verdict.Evidence{Pieces: len(found.about) + len(found.broken), Elsewhere: found.elsewhere}
 	if c.roots != nil {
 		e.TrustedRoots = c.roots.SHA256()
@@ -61,8 +69,12 @@ func (c *checker) judge(found *found, t *table, s *subject) (*verdict.Evidence, 
 	var held []*evidence.Verified
 	var withdrawals []*evidence.Verified
 	var unwanted []verdict.Refused
+	verified := &known{}
 	for _, b := range found.about {
 		v, err := evidence.Verify(b, opt)
+		if err == nil && len(c.logs) > 0 {
+			verified.add(b, v)
+		}
 		switch {
 		case err != nil && !t.wants(b.Hint().Predicate):
 			unwanted = append(unwanted, verdict.Refused{Name: b.Name(), SHA256: b.SHA256(), Reason: err.Error(), Hint: fault.HintOf(err)})
@@ -83,7 +95,7 @@ func (c *checker) judge(found *found, t *table, s *subject) (*verdict.Evidence, 
 		}
 		e.Statements = append(e.Statements, st)
 	}
-	return e, standing
+	return e, standing, verified
 }
 
 // wants tells whether the table demands something of statements of a type; of what does not say its type, "".

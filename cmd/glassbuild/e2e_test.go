@@ -286,6 +286,7 @@ func (p *pipeline) quorum() {
 	if !strings.Contains(out, "PASSED") {
 		p.t.Fatal(out)
 	}
+	p.log()
 	p.dissent()
 	p.nowhere(1, "check", "dist/kestrel.a", "--policy", "quorum.toml", "--trusted-root", p.Root)
 	out = p.nowhere(0, "check", "dist/kestrel.a", "--policy", "report.toml", "--trusted-root", p.Root)
@@ -295,6 +296,33 @@ func (p *pipeline) quorum() {
 	// whoever takes a vote back does not count any more
 	p.run(0, "glassbuild", "withdraw", "votes/b.sigstore.json", "--reason", "the machine was compromised", "--key", "lab-b.key", "--signing-config", p.Config)
 	p.nowhere(1, "check", "dist/kestrel.a", "--policy", "report.toml", "--trusted-root", p.Root)
+}
+
+// log reads the whole log in which the auditors' signatures stand: what they signed and is not at hand could be dissent.
+func (p *pipeline) log() {
+	p.t.Helper()
+	p.write("log.toml", strings.Replace(p.quorumPolicy("fail"), `votes = ["votes"]`, `votes = ["votes", "rekor-v2+`+p.Tiles()+`"]`, 1))
+	check := []string{"check", "dist/kestrel.a", "--policy", "log.toml", "--trusted-root", p.Root}
+	if out := p.run(3, "glassbuild", check...); !strings.Contains(out, "holds 1 by lab-a that cannot be judged here") {
+		p.t.Fatal(out)
+	}
+	check = append(check, "--evidence", "lab-a", "--evidence", "lab-b") // the provenance of their rebuilds was logged too
+	if out := p.run(0, "glassbuild", check...); !strings.Contains(out, "none in votes, rekor-v2+http://localhost:") {
+		p.t.Fatal(out)
+	}
+	p.dissent()
+	withheld := p.path("votes/c.sigstore.json")
+	vote, err := os.ReadFile(withheld)
+	p.must(err)
+	p.must(os.Remove(withheld))
+	if out := p.run(3, "glassbuild", check...); !strings.Contains(out, "holds 1 by lab-c that cannot be judged here") {
+		p.t.Fatal(out)
+	}
+	p.must(os.WriteFile(withheld, vote, 0o644))
+	if out := p.run(1, "glassbuild", check...); !strings.Contains(out, "dissent: lab-c") {
+		p.t.Fatal(out)
+	}
+	p.must(os.Remove(withheld))
 }
 
 // dissent lets the third auditor sign what its broken machine found: the same commit, tree, recipe and builder, other bytes.

@@ -55,9 +55,17 @@ const (
 	// MaxContent bounds the artefact that is read whole for a signature of pure Ed25519.
 	MaxContent = 256 << 20
 
+	// MaxLogSize bounds the entries of a log that is read whole.
+	MaxLogSize = 1 << 18
+	// MaxFound bounds what a log's index may answer about one artefact.
+	MaxFound = 256
+
 	// ClockSkew is how far ahead of this machine's clock a signed time may lie.
 	ClockSkew = 5 * time.Minute
 )
+
+// tileWidth is how many entries lie in a full bundle (C2SP tlog-tiles).
+const tileWidth = 256
 
 // The shapes of what is read. Counts that have a limit of their own are checked against it before elements are built.
 var (
@@ -65,8 +73,13 @@ var (
 	fileLimits      = strictjson.Limits{Bytes: MaxFile, Depth: 40, Elements: 1 << 17, Values: 1 << 21}
 	statementLimits = strictjson.Limits{Bytes: MaxPayload, Depth: 64, Elements: 1 << 19, Values: 1 << 21}
 	bodyLimits      = strictjson.Limits{Bytes: MaxBody, Depth: 12, Elements: 64, Values: 256}
+	answerLimits    = strictjson.Limits{Bytes: maxEntryAnswer, Depth: 8, Elements: MaxFound * 2, Values: 4096}
 	rootLimits      = strictjson.Limits{Bytes: MaxTrustedRoots, Depth: 24, Elements: 4096, Values: 1 << 16}
 
 	maxWitnesses     = 16       // log entries and timestamps that one detached signature keeps
 	maxDetachedEntry = 64 << 10 // one of them
+
+	maxEntryBundle = tileWidth * (2 + 1<<16) // each entry has its length in two bytes
+	maxIndexAnswer = MaxFound * 128
+	maxEntryAnswer = 2*MaxBody + MaxPayload*2
 )

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -22,7 +23,7 @@ type Quorum struct {
 	Policies []string    `toml:"policies,required"` // digests of the policies under which a rebuild counts
 	DifferIn []string    `toml:"differ-in"`         // attributes in which those who are counted must differ from each other
 	Dissent  string      `toml:"dissent"`           // fail (default) or report
-	Votes    []string    `toml:"votes"`             // folders and registries in which votes are looked for
+	Votes    []string    `toml:"votes"`             // folders, registries and logs in which votes are looked for
 	Commit   string      `toml:"commit"`            // what the votes must be about, for a check without a rebuild
 	Tree     string      `toml:"tree"`
 	Recipe   string      `toml:"recipe"`
@@ -35,6 +36,59 @@ type Rebuilder struct {
 	Principal string `toml:"principal,required"`
 	BuildType string `toml:"build-type,required"`
 	Reason    string `toml:"reason,required"`
+}
+
+// LogPlace is a transparency log among the places of votes.
+type LogPlace struct {
+	Text    string // as the policy writes it
+	Version int    // of Rekor: 1 or 2
+	URL     string // below which checkpoint and tiles lie (v2), or the API (v1)
+	Origin  string // host name by which the trusted root knows the log
+}
+
+// logPlace reads "rekor-v1+URL" or "rekor-v2+URL". A mirror names the log that it holds behind a #.
+func logPlace(text string) (p LogPlace, log bool, err error) {
+	p.Text = text
+	switch {
+	case strings.HasPrefix(text, "rekor-v1+"):
+		p.Version = 1
+	case strings.HasPrefix(text, "rekor-v2+"):
+		p.Version = 2
+	default:
+		return p, false, nil
+	}
+	u, err := url.Parse(text[len("rekor-v1+"):])
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.RawQuery != "" || u.User != nil {
+		return p, true, fmt.Errorf("%q names no log: want rekor-v1+https://… or rekor-v2+https://…", text)
+	}
+	if p.Origin = u.Fragment; p.Origin == "" {
+		p.Origin = u.Hostname()
+	}
+	u.Fragment = ""
+	p.URL = u.String()
+	return p, true, nil
+}
+
+// Logs are the transparency logs among the places of votes.
+func (q *Quorum) Logs() []LogPlace {
+	var out []LogPlace
+	for _, v := range q.Votes {
+		if p, log, err := logPlace(v); log && err == nil {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// Places are the folders and registries among the places of votes.
+func (q *Quorum) Places() []string {
+	var out []string
+	for _, v := range q.Votes {
+		if _, log, _ := logPlace(v); !log {
+			out = append(out, v)
+		}
+	}
+	return out
 }
 
 // age is a number of days, written "90d".
@@ -89,6 +143,9 @@ func (q *Quorum) check(doc *tomlfile.Document, t *trust.Trust) error {
 	for i, v := range q.Votes {
 		if v == "" || !fault.Plain(v) {
 			return doc.Errorf(fmt.Sprintf("quorum.votes[%d]", i), "names no place")
+		}
+		if _, log, err := logPlace(v); log && err != nil {
+			return doc.Errorf(fmt.Sprintf("quorum.votes[%d]", i), "%w", err)
 		}
 	}
 	return q.checkPins(doc, t)

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -264,6 +265,16 @@ func (i *Instance) Token(commit string) string {
 	return i.issuer.token(object{"sub": "repo:acme/tool:ref:refs/tags/v1.2.3", "job_workflow_ref": Workflow, "job_workflow_sha": commit, "sha": commit, "event_name": "push", "repository": "acme/tool",
 		"repository_id": "1", "repository_owner": "acme", "repository_owner_id": "2", "repository_visibility": "public", "workflow": "release", "workflow_ref": Workflow, "workflow_sha": commit,
 		"ref": "refs/tags/v1.2.3", "run_id": "3", "run_attempt": "1", "runner_environment": "github-hosted"})
+}
+
+// Tiles serves the log's own files, as whoever runs a log does, and returns where.
+func (i *Instance) Tiles() string {
+	l, err := net.Listen("tcp", "localhost:0")
+	i.must(err)
+	s := &http.Server{Handler: http.FileServerFS(os.DirFS(filepath.Join(i.dir, "tiles")))}
+	go s.Serve(l)
+	i.t.Cleanup(func() { s.Close() })
+	return fmt.Sprintf("http://localhost:%d", l.Addr().(*net.TCPAddr).Port)
 }
 
 // Dir is a folder of the instance's own.

@@ -165,6 +165,19 @@ func (b *Bundle) Log1() *Bundle {
 	return b
 }
 
+// LogIntoto adds an entry of kind intoto in Rekor v1, beside which the log keeps the statement.
+func (b *Bundle) LogIntoto() *Bundle {
+	digest := func(data []byte) object { return object{"algorithm": "sha256", "value": hex.EncodeToString(sum(data))} }
+	e := &Entry{Kind: "intoto", Version: "0.0.2", LogID: b.i.LogID(b.i.Rekor1.Public()), Index: 1004, Integrated: At.Unix(),
+		Body: marshal(b.i, object{"apiVersion": "0.0.2", "kind": "intoto", "spec": object{"content": object{
+			"envelope": object{"payloadType": b.PayloadType, "signatures": []any{object{"publicKey": b64(b.pem()), "sig": b64([]byte(b64(b.Signatures[0])))}}},
+			"hash":     digest([]byte("envelope as it was sent")), "payloadHash": digest(b.Payload)}}})}
+	e.Promise = b.i.Promise(e)
+	b.i.Prove(e)
+	b.Entries = append(b.Entries, e)
+	return b
+}
+
 // Log2 adds an entry in Rekor v2 of what the bundle now holds.
 func (b *Bundle) Log2() *Bundle {
 	e := &Entry{Kind: "hashedrekord", Version: "0.0.2", LogID: b.i.LogID(b.i.Rekor2.Public()), Index: 3, Body: b.Body2()}
@@ -195,13 +208,13 @@ func (i *Instance) Prove(e *Entry) {
 func (i *Instance) SignCheckpoint(e *Entry) {
 	name, origin := "rekor1.example", "rekor1.example - 42"
 	hint := sum(spki(i.tb, i.Rekor1.Public()))[:4]
-	if e.Version == "0.0.2" {
+	if e.Kind == "hashedrekord" && e.Version == "0.0.2" {
 		name, origin = "rekor2.example", "rekor2.example"
 		hint = i.LogID(i.Rekor2.Public())[:4]
 	}
 	text := fmt.Sprintf("%s\n%d\n%s\n", origin, e.TreeSize, b64(e.RootHash))
 	sig := []byte(nil)
-	if e.Version == "0.0.2" {
+	if e.Kind == "hashedrekord" && e.Version == "0.0.2" {
 		sig = ed25519.Sign(i.Rekor2, []byte(text))
 	} else {
 		sig = i.Sign(i.Rekor1, []byte(text))
