@@ -1,7 +1,6 @@
 package builder
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -10,6 +9,7 @@ import (
 	"hash"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -31,16 +31,17 @@ type manifest struct {
 
 // text returns the lines, sorted by name.
 func (m *manifest) text() []byte {
-	names := make([]string, 0, len(m.files))
-	for name := range m.files {
-		names = append(names, m.prefix+name)
-	}
-	slices.Sort(names)
-	var b bytes.Buffer
+	names := slices.Sorted(maps.Keys(m.files)) // before all stands the same prefix
+	size := 0
 	for _, name := range names {
-		fmt.Fprintf(&b, "%s  %s\n", m.files[strings.TrimPrefix(name, m.prefix)], name)
+		size += hex.EncodedLen(sha256.Size) + len("  \n") + len(m.prefix) + len(name)
 	}
-	return b.Bytes()
+	out := make([]byte, 0, size)
+	for _, name := range names {
+		out = append(append(out, m.files[name]...), "  "...)
+		out = append(append(append(out, m.prefix...), name...), '\n')
+	}
+	return out
 }
 
 func (m *manifest) h1() string {

@@ -28,15 +28,15 @@ type Input struct {
 
 // A Place is where a digest was found: in an input, or in a member nested in it.
 type Place struct {
-	Origin Origin `json:"origin"`
-	Input  string `json:"input"`
-	Member string `json:"member,omitempty"` // path inside the input; "" for the input itself
+	Origin Origin
+	Input  string
+	Member string // path inside the input; "" for the input itself
 }
 
 // An Index holds the digests of inputs and of everything nested in them. It is a plain value: one for a builder's
 // layers can be stored beside them and used again. Keys are "file:", "loaded:" or "machine:" and a SHA-256.
 type Index struct {
-	Places map[string][]Place `json:"places"`
+	Places map[string][]Place
 }
 
 // How a copy was recognised.

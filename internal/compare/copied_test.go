@@ -5,12 +5,12 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"iter"
 	"math/rand"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -43,13 +43,21 @@ func copied(t testing.TB, output []byte, all ...input) []compare.Copy {
 		t.Fatal(err)
 	}
 	// An index is a plain value: what is stored and read again must answer the same.
-	stored, err := json.Marshal(x)
+	stored, err := x.MarshalBinary()
 	if err != nil {
 		t.Fatal(err)
 	}
 	back := new(compare.Index)
-	if err := json.Unmarshal(stored, back); err != nil {
+	if err := back.UnmarshalBinary(stored); err != nil {
 		t.Fatal(err)
+	}
+	if again, err := back.MarshalBinary(); err != nil || !bytes.Equal(again, stored) || !reflect.DeepEqual(back, x) {
+		t.Errorf("what was stored became something else: %v", err)
+	}
+	for _, bad := range [][]byte{nil, stored[:len(stored)-1], append(bytes.Clone(stored), 0), bytes.Repeat([]byte{0xff}, 9), {1, 200}} {
+		if new(compare.Index).UnmarshalBinary(bad) == nil {
+			t.Errorf("%.20x was taken", bad)
+		}
 	}
 	got, err := compare.Copied(context.Background(), []compare.Output{{Name: "tool", Content: content(output)}}, []*compare.Index{back}, opt)
 	if err != nil {

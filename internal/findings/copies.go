@@ -2,7 +2,6 @@ package findings
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io/fs"
 	"iter"
@@ -120,7 +119,7 @@ func (s *search) indexOnce(ctx context.Context, what string, inputs iter.Seq2[co
 	key := tool + "\n" + what
 	if data, ok := s.store.Result(kind, key); ok {
 		x := &compare.Index{}
-		if json.Unmarshal(data, x) == nil && len(x.Places) > 0 {
+		if x.UnmarshalBinary(data) == nil && len(x.Places) > 0 {
 			return x, nil
 		}
 	}
@@ -128,7 +127,7 @@ func (s *search) indexOnce(ctx context.Context, what string, inputs iter.Seq2[co
 	if err != nil {
 		return nil, err
 	}
-	data, err := json.Marshal(x)
+	data, err := x.MarshalBinary()
 	if err != nil {
 		return nil, err
 	}

@@ -3,11 +3,14 @@ package gomod
 import (
 	"archive/zip"
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/mod/module"
@@ -99,11 +102,34 @@ func (z *moduleZip) sum() (string, error) {
 	for _, zf := range z.r.File {
 		names = append(names, zf.Name)
 	}
-	sum, err := dirhash.Hash1(names, func(n string) (io.ReadCloser, error) { return z.open(strings.TrimPrefix(n, prefix)) })
+	sum, err := hash1(names, func(n string) (io.ReadCloser, error) { return z.open(strings.TrimPrefix(n, prefix)) })
 	if err != nil {
 		return "", fault.Failf(z.mod.Path+"@"+z.mod.Version, "malformed zip: %w", err)
 	}
 	return sum, nil
+}
+
+// hash1 is dirhash.Hash1, which takes a new buffer for every file: thousands in a module of any size.
+func hash1(names []string, open func(string) (io.ReadCloser, error)) (string, error) {
+	all, one := sha256.New(), sha256.New()
+	buffer, sum := make([]byte, 32<<10), make([]byte, 0, sha256.Size)
+	for _, name := range slices.Sorted(slices.Values(names)) {
+		if strings.Contains(name, "\n") {
+			return "", errors.New("a file name with a line's end in it")
+		}
+		r, err := open(name)
+		if err != nil {
+			return "", err
+		}
+		one.Reset()
+		_, err = io.CopyBuffer(one, struct{ io.Reader }{r}, buffer)
+		r.Close()
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(all, "%x  %s\n", one.Sum(sum), name)
+	}
+	return "h1:" + base64.StdEncoding.EncodeToString(all.Sum(nil)), nil
 }
 
 // SumZip returns the hash of a module zip as it stands in go.sum. f must be an ordinary file that nobody changes.

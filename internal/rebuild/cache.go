@@ -122,13 +122,7 @@ func restore(req Request, out sandbox.Output, path string) error {
 // toCache keeps an agreeing outcome. A cache that cannot be written costs time later, never a verdict now.
 func (o *Outcome) toCache(ctx context.Context, req Request, key string) {
 	for _, out := range o.Runs[0].Outputs {
-		f, err := os.Open(o.Runs[0].Path(out.Path))
-		if err != nil {
-			return
-		}
-		b, err := req.Store.Put(ctx, f, outputBytes)
-		f.Close()
-		if err != nil || b.SHA256 != out.SHA256 {
+		if req.Store.Adopt(ctx, o.Runs[0].Path(out.Path), out.SHA256, outputBytes) != nil {
 			return
 		}
 	}

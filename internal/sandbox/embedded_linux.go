@@ -46,7 +46,7 @@ func (r embeddedRuntime) Start(ctx context.Context, spec Spec) (Session, error) 
 		return nil, fault.Inconclusivef("sandbox", "cannot stand in for git: this program needs shared libraries and holds no static one").
 			WithCheck(CheckID).WithHint("build it with `make build`, or with CGO_ENABLED=0")
 	}
-	s := &session{spec: spec, carrier: program, frames: make(chan frame), passed: make(chan passedFD, maxWaitingFDs)}
+	s := &session{spec: spec, carrier: program, frames: make(chan frame), spare: make(chan []byte, 2), passed: make(chan passedFD, maxWaitingFDs)}
 	if err := s.launch(ctx, setup); err != nil {
 		s.Close()
 		return nil, err

@@ -197,6 +197,10 @@ func (s *session) content(ctx context.Context, size int64, to io.Writer) error {
 			return err
 		}
 		size -= int64(len(f.payload))
+		select {
+		case s.spare <- f.payload:
+		default:
+		}
 	}
 	return nil
 }

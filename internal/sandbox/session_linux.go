@@ -30,6 +30,7 @@ type session struct {
 
 	control *os.File
 	frames  chan frame
+	spare   chan []byte // payloads of data frames that nobody needs any more
 	pass    *os.File
 	passed  chan passedFD
 
@@ -101,7 +102,12 @@ func (s *session) keep(started chan<- error) {
 func (s *session) readFrames() {
 	defer close(s.frames)
 	for {
-		kind, payload, err := wire.Read(s.control, wire.MaxToHost)
+		var buffer []byte
+		select {
+		case buffer = <-s.spare:
+		default:
+		}
+		kind, payload, err := wire.ReadInto(buffer, s.control, wire.MaxToHost)
 		if err != nil {
 			return
 		}

@@ -15,6 +15,7 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -123,6 +124,43 @@ func (s *Store) Put(ctx context.Context, r io.Reader, limit int64) (Blob, error)
 		return Blob{}, writeFault(s.dir, err)
 	}
 	return b, nil
+}
+
+// Adopt keeps a finished file of a run whose digest is known, without another copy of it where the file system has links.
+// Nobody may write to the file any more. Like every blob it is hashed when it is opened.
+func (s *Store) Adopt(ctx context.Context, file, sum string, limit int64) error {
+	path, err := s.blobPath(sum)
+	if err != nil {
+		return err
+	}
+	tmp := filepath.Join(s.dir, "tmp", "blob-"+rand.Text())
+	if err := os.Link(file, tmp); err != nil {
+		return s.copyIn(ctx, file, sum, limit)
+	}
+	defer os.Remove(tmp)
+	if err := os.Chmod(tmp, 0o400); err != nil {
+		return writeFault(s.dir, err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return writeFault(s.dir, err)
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return writeFault(s.dir, err)
+	}
+	return nil
+}
+
+func (s *Store) copyIn(ctx context.Context, file, sum string, limit int64) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return fault.Inconclusivef(sum, "%w", err)
+	}
+	defer f.Close()
+	b, err := s.Put(ctx, f, limit)
+	if err == nil && b.SHA256 != sum {
+		err = fault.Inconclusivef(sum, "content was changed on disk (now %s)", b.SHA256)
+	}
+	return err
 }
 
 // OpenBlob opens a stored file for reading. Its content is hashed when this process opens it for the first time or when

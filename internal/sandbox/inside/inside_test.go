@@ -25,17 +25,17 @@ func TestCalledNeedsProcessOne(t *testing.T) {
 
 func TestStatFields(t *testing.T) {
 	t.Parallel()
-	const tail = " S 1 1 1 0 -1 4194560 1 2 3 4 10 20 30 40 20 0 5 0 100 1 1"
-	for text, want := range map[string][2]int64{
-		"7 (sh)" + tail:                       {100, 5},
-		"7 (a) R 1 (b c) )" + tail:            {100, 5},
-		"7 (sh) S 1":                          {0, 0},
-		"":                                    {0, 0},
-		"7 (sh) S" + strings.Repeat(" x", 40): {0, 0},
+	const tail = " S 1 1 1 0 -1 4194560 1 2 3 4 10 20 30 40 20 0 5 0 100 1 77"
+	for text, want := range map[string][3]int64{
+		"7 (sh)" + tail:                       {100, 5, 77},
+		"7 (a) R 1 (b c) )" + tail:            {100, 5, 77},
+		"7 (sh) S 1":                          {},
+		"":                                    {},
+		"7 (sh) S" + strings.Repeat(" x", 40): {},
 	} {
-		ticks, threads := statFields(text)
-		if ticks != want[0] || int64(threads) != want[1] {
-			t.Errorf("%q: %d, %d", text, ticks, threads)
+		ticks, threads, resident := statFields(text)
+		if ticks != want[0] || int64(threads) != want[1] || resident != want[2] {
+			t.Errorf("%q: %d, %d, %d", text, ticks, threads, resident)
 		}
 	}
 }

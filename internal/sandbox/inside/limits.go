@@ -16,6 +16,8 @@ const (
 	// watchCalm is how often when it uses less: a look costs half a millisecond and more, the more processes there are.
 	watchEvery = 100 * time.Millisecond
 	watchCalm  = 500 * time.Millisecond
+	// watchIdle is how often when a control group counts the processes and less than an eighth of the rest is used.
+	watchIdle = time.Second
 	// heldThreads is how many threads process 1 keeps for its runtime beside its own.
 	heldThreads = 4
 	// cpuGrace is how long a step that used up its processor time may take to end after SIGTERM.

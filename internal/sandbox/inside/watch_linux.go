@@ -64,6 +64,8 @@ func (w *watch) look() time.Duration {
 		w.limit = limitCPU
 		w.killAt = time.Now().Add(cpuGrace)
 		killAll(unix.SIGTERM)
+	case l.Processes == 0 && far(4*memory, l.Memory) && far(4*int64(cpu), l.CPU):
+		return watchIdle
 	case far(int64(processes), int64(l.Processes)) && far(memory, l.Memory) && far(int64(cpu), l.CPU):
 		return watchCalm
 	}
@@ -73,7 +75,8 @@ func (w *watch) look() time.Duration {
 // far tells whether less than half of a limit is used; 0 is no limit.
 func far(used, limit int64) bool { return limit == 0 || used < limit/2 }
 
-// running adds up processor time and anonymous memory of every process but process 1.
+// running adds up processor time and anonymous memory of every process but process 1. What is resident is never less than
+// what is anonymous: while that is far from the limit, nothing more exact is looked up.
 func (w *watch) running() (cpu time.Duration, memory int64, processes int) {
 	names, err := listPath("/proc")
 	if err != nil {
@@ -87,9 +90,23 @@ func (w *watch) running() (cpu time.Duration, memory int64, processes int) {
 		if err != nil {
 			continue // it is gone
 		}
-		ticks, threads := statFields(string(stat))
+		ticks, threads, resident := statFields(string(stat))
 		cpu += time.Duration(ticks) * w.tick
 		processes += threads
+		memory += resident * w.page
+	}
+	if !far(memory, w.limits.Memory) {
+		memory = w.anonymous(names)
+	}
+	return cpu, memory, processes
+}
+
+// anonymous adds up the memory of every process but process 1 that belongs to no file.
+func (w *watch) anonymous(names []string) (memory int64) {
+	for _, name := range names {
+		if pid, err := strconv.Atoi(name); err != nil || pid == 1 {
+			continue
+		}
 		statm, _ := readPath("/proc/"+name+"/statm", maxProcFile)
 		if f := strings.Fields(string(statm)); len(f) > 2 {
 			resident, _ := strconv.ParseInt(f[1], 10, 64)
@@ -97,23 +114,24 @@ func (w *watch) running() (cpu time.Duration, memory int64, processes int) {
 			memory += (resident - shared) * w.page
 		}
 	}
-	return cpu, memory, processes
+	return memory
 }
 
-// statFields returns user and system time, with those of children that were waited for, and the number of threads
-// (proc_pid_stat(5): fields 14 to 17 and 20). The name, field 2, may hold anything.
-func statFields(stat string) (ticks int64, threads int) {
+// statFields returns user and system time, with those of children that were waited for, the number of threads, and the
+// resident pages (proc_pid_stat(5): fields 14 to 17, 20 and 24). The name, field 2, may hold anything.
+func statFields(stat string) (ticks int64, threads int, resident int64) {
 	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
 	const first = 3 // number of the first field behind the name
-	if len(fields) <= 20-first {
-		return 0, 0
+	if len(fields) <= 24-first {
+		return 0, 0, 0
 	}
 	for _, i := range []int{14, 15, 16, 17} {
 		n, _ := strconv.ParseInt(fields[i-first], 10, 64)
 		ticks += n
 	}
 	threads, _ = strconv.Atoi(fields[20-first])
-	return ticks, threads
+	resident, _ = strconv.ParseInt(fields[24-first], 10, 64)
+	return ticks, threads, resident
 }
 
 func (w *watch) finish(out *wire.Exited) {

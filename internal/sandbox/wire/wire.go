@@ -80,7 +80,10 @@ func Send(w io.Writer, kind Kind, message any) error {
 const headerSize = 5
 
 // Read receives one frame of at most limit bytes of payload. A clean end between two frames is io.EOF.
-func Read(r io.Reader, limit int) (Kind, []byte, error) {
+func Read(r io.Reader, limit int) (Kind, []byte, error) { return ReadInto(nil, r, limit) }
+
+// ReadInto is Read into a buffer that nobody needs any more, where a frame of data fits; messages keep what they are read into.
+func ReadInto(buffer []byte, r io.Reader, limit int) (Kind, []byte, error) {
 	var header [headerSize]byte
 	if _, err := io.ReadFull(r, header[:]); err != nil {
 		return 0, nil, err
@@ -89,7 +92,11 @@ func Read(r io.Reader, limit int) (Kind, []byte, error) {
 	if int64(n) > int64(limit) {
 		return 0, nil, fmt.Errorf("frame of %d bytes exceeds %d", n, limit)
 	}
-	payload := make([]byte, n)
+	payload := buffer
+	if Kind(header[0]) != KindData || uint64(cap(payload)) < uint64(n) {
+		payload = make([]byte, n)
+	}
+	payload = payload[:n]
 	if _, err := io.ReadFull(r, payload); err != nil {
 		if err == io.EOF {
 			err = io.ErrUnexpectedEOF
