@@ -51,7 +51,7 @@ func (a *facts) makers(b *facts) []tree.Cause {
 	}
 	if lines := differences("", a.producers, b.producers); len(lines) > 0 && len(a.producers) > 0 && len(b.producers) > 0 {
 		c := tree.Cause{ID: tree.CauseFlags, Text: "compiler or flags as debug data name them: " + lines[0], Details: boundedOf(lines, len(lines)), Remedy: "build with the flags of the shipped file"}
-		if cpuFlags(a.producers) != cpuFlags(b.producers) {
+		if len(causes) == 0 && cpuFlags(a.producers) != cpuFlags(b.producers) { // another compiler has flags of its own
 			c.ID, c.Remedy = tree.CauseCPU, "build for one processor (-march, -mtune), not for that of the machine"
 		}
 		causes = append(causes, c)
