@@ -2,6 +2,7 @@ package archive
 
 import (
 	"bytes"
+	"encoding/binary"
 	"strings"
 )
 
@@ -12,6 +13,8 @@ const (
 	FormatAr    = "ar"
 	FormatCpio  = "cpio"
 	FormatRPM   = "rpm"
+	FormatISO   = "iso9660"
+	FormatExt   = "ext"
 	FormatGzip  = "gzip"
 	FormatBzip2 = "bzip2"
 	FormatXZ    = "xz"
@@ -20,7 +23,7 @@ const (
 )
 
 // DetectBytes is how many bytes from the start Detect wants to see.
-const DetectBytes = 1024
+const DetectBytes = isoSystem + isoSector
 
 // Detect names the container or compressed format whose first bytes head is, "" for none. Names of files play no part.
 // A zip behind a prefix (self-extracting programs, Python zipapps) is found by FindZip instead.
@@ -48,11 +51,29 @@ func Detect(head []byte) string {
 	if isZstdSkippable(head) {
 		return FormatZstd
 	}
-	if isTar(head) {
+	switch {
+	case isTar(head):
 		return FormatTar
+	case len(head) >= isoSystem+6 && string(head[isoSystem+1:isoSystem+6]) == "CD001":
+		return FormatISO
+	case isExt(head):
+		return FormatExt
 	}
 	return ""
 }
+
+// isExt asks for the magic of the superblock, and for a size of blocks and a state that there are.
+func isExt(head []byte) bool {
+	if len(head) < 2048 {
+		return false
+	}
+	sb := head[1024:]
+	le := binary.LittleEndian
+	return le.Uint16(sb[56:]) == 0xef53 && le.Uint32(sb[24:]) <= 6 && le.Uint32(sb[40:]) > 0 && le.Uint16(sb[58:]) <= 7
+}
+
+// DiskImage tells whether a format is read at random by OpenDisk.
+func DiskImage(format string) bool { return format == FormatISO || format == FormatExt }
 
 func isBzip2(head []byte) bool {
 	return len(head) >= 10 && string(head[:3]) == "BZh" && head[3] >= '1' && head[3] <= '9' &&

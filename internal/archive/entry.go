@@ -14,7 +14,8 @@
 // (an exotic compression method, an encrypted zip) is fault.Inconclusive.
 //
 // Formats: tar as POSIX.1-2001 pax, ustar, v7 and GNU (tar.go); zip as APPNOTE 6.3.10 (zip.go); ar in its System V,
-// GNU and BSD forms (ar.go); cpio newc, crc and odc (cpio.go); RPM version 3 and 4 packages (rpm.go); gzip by RFC 1952,
+// GNU and BSD forms (ar.go); cpio newc, crc and odc (cpio.go); RPM version 3 and 4 packages (rpm.go); ISO 9660
+// with Rock Ridge and Joliet (iso.go); ext2, ext3 and ext4 (ext.go); gzip by RFC 1952,
 // xz by its format specification 1.2.0, bzip2, zstd by RFC 8878, lz4 frames.
 package archive
 

@@ -25,7 +25,20 @@ const (
 	maxZipComment  = 1 << 16   // the format's own maximum
 	maxArTable     = 16 << 20  // GNU table of long names
 	maxZipAlign    = 4096      // zeros that align an APK signing block
+	maxDiskRead    = 64 << 20  // bytes of a disk image that are read at once: a directory
+	maxExtBlocks   = 1 << 40   // blocks of one file
+	maxExtNodes    = 1 << 20   // nodes of the block tree of one file
+	maxExtDepth    = 128       // directories within directories
 	maxCentralScan = maxZipComment + zipEndSize
+)
+
+// What an ISO 9660 image may cost beside.
+const (
+	maxISODescriptors = 64
+	maxISODepth       = 64
+	maxISOExtents     = 1024 // of one file
+	maxISOContinued   = 64   // system use areas of one record
+	maxISOArea        = 64 << 10
 )
 
 // Limits are the bounds for one artefact. The zero value of a field means the package's constant.

@@ -79,6 +79,8 @@ func (x *expander) expand(m *Member, container string, meter *archive.Meter) err
 		err = x.fat(m, sec, meter)
 	case container == archive.FormatZip:
 		err = x.zip(m, sec, meter)
+	case archive.DiskImage(container):
+		err = x.disk(m, container, sec, meter)
 	case container == archive.FormatRPM:
 		err = x.list(m, archive.NewRPM(x.reader(sec), meter), m.at.file, m.at.offset, meter)
 	default: // every other container can be read from front to back
@@ -128,6 +130,15 @@ func (x *expander) zip(m *Member, sec *io.SectionReader, meter *archive.Meter) e
 	}
 	m.Regions = z.Regions()
 	return x.list(m, z, m.at.file, m.at.offset, meter)
+}
+
+func (x *expander) disk(m *Member, format string, sec *io.SectionReader, meter *archive.Meter) error {
+	d, err := archive.OpenDisk(format, sec, sec.Size(), meter)
+	if err != nil {
+		return err
+	}
+	m.Regions = d.Regions()
+	return x.list(m, d, m.at.file, m.at.offset, meter)
 }
 
 // nested is a member that is a container itself.

@@ -1,11 +1,13 @@
 package artifact
 
+import "github.com/glassbuild/glassbuild/internal/archive"
+
 const (
 	maxTreeFiles = 400_000 // entries of a directory artefact
 	maxXattr     = 64 << 10
 	copyBuffer   = 256 << 10
-	maxStub      = 1 << 24 // bytes of a DOS stub before a PE header
-	headBytes    = 1024    // what formats are told from
+	maxStub      = 1 << 24             // bytes of a DOS stub before a PE header
+	headBytes    = archive.DetectBytes // what formats are told from
 )
 
 const (

@@ -17,8 +17,8 @@ import (
 // Formats: machine code and scripts by magic (format.go); any file with an execute bit; maintainer scripts and triggers of
 // deb (Debian Policy 6), scriptlets of rpm, install scripts of Alpine packages (apk-v2), npm (package.json scripts and
 // binding.gyp), wheels (.pth, which Python runs when it starts) and source packages of Python (setup.py), gems
-// (extconf.rb), NuGet (tools/*.ps1), Arch packages (.INSTALL); installers that this package does not open (MSI and other
-// OLE files, xar as in macOS packages); resource forks in AppleDouble files and extended attributes.
+// (extconf.rb), NuGet (tools/*.ps1), Arch packages (.INSTALL); containers that are not opened here (MSI and
+// other OLE files, macOS packages, 7z, squashfs, …); resource forks in AppleDouble files and extended attributes.
 func (a *Artifact) Runs(m *Member, within []*Member) string {
 	if m.Type != File && m.Type != Hardlink {
 		return ""
@@ -104,17 +104,34 @@ func (a *Artifact) sealed(m *Member, within []*Member) string {
 		}
 		return ""
 	}
-	head, err := a.Head(m, 26+12*maxForkEntries)
+	head, err := a.Head(m, archive.DetectBytes)
 	if err != nil {
 		return ""
 	}
-	switch {
-	case strings.HasPrefix(string(head), "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
-		return "OLE file, as installers of Windows are"
-	case strings.HasPrefix(string(head), "xar!"):
-		return "xar archive, as installers of macOS are"
-	case hasFork(head):
+	if hasFork(head) {
 		return "resource fork"
+	}
+	if kind := closed(head); kind != "" && len(m.Members) == 0 {
+		return kind + ", which is not opened here"
+	}
+	return ""
+}
+
+// closed names containers that this program does not read: what lies in them could be anything.
+func closed(head []byte) string {
+	for _, k := range []struct {
+		at          int
+		magic, name string
+	}{
+		{0, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "OLE file, as installers of Windows are"}, {0, "xar!", "xar archive, as packages of macOS are"},
+		{0, "7z\xbc\xaf\x27\x1c", "7z archive"}, {0, "Rar!\x1a\x07", "rar archive"}, {0, "MSCF\x00\x00\x00\x00", "cabinet"}, {0, "LZIP", "lzip stream"}, {0, "\x1f\x9d", "compress stream"},
+		{0, "hsqs", "squashfs"}, {0, "sqsh", "squashfs"}, {0, "\x45\x3d\xcd\x28", "cramfs"}, {1024, "\xe2\xe1\xf5\xe0", "erofs"}, {0, "UBI#", "UBI image"}, {0, "\x85\x19\x03\x20", "JFFS2"},
+		{0, "QFI\xfb", "disk image (qcow2)"}, {0, "KDMV", "disk image (vmdk)"}, {0, "conectix", "disk image (vhd)"}, {0, "vhdxfile", "disk image (vhdx)"},
+		{3, "NTFS    ", "NTFS"}, {3, "EXFAT   ", "exFAT"}, {54, "FAT", "FAT"}, {82, "FAT32", "FAT"}, {0, "XFSB", "XFS"}, {512, "EFI PART", "disk image with partitions"}, {510, "\x55\xaa", "disk image or boot code"},
+	} {
+		if len(head) >= k.at+len(k.magic) && string(head[k.at:k.at+len(k.magic)]) == k.magic {
+			return k.name
+		}
 	}
 	return ""
 }

@@ -279,7 +279,11 @@ func (w *stockTaker) inside(m *artifact.Member, within []*artifact.Member, cover
 	}
 	if !covered {
 		for _, r := range m.Regions {
-			w.out.Lines = append(w.out.Lines, Line{Member: w.path(m), Type: artifact.File, Status: Nowhere, Size: r.Size, Note: r.What})
+			l := Line{Member: w.path(m), Type: artifact.File, Status: Nowhere, Size: r.Size, Note: r.What}
+			if strings.HasPrefix(r.What, "boot ") {
+				l.Status = Uncovered
+			}
+			w.out.Lines = append(w.out.Lines, l)
 		}
 	}
 	below := append(within[:len(within):len(within)], m)
