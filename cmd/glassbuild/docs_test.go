@@ -117,7 +117,7 @@ func commandLine(line string) ([]string, bool) {
 // understood parses a command line as the program does, without running it. A mention within a sentence may leave
 // arguments out.
 func understood(words []string, mention bool) error {
-	root := (&app{out: os.Stdout, err: os.Stderr}).command()
+	root := newApp(nil, os.Stdout, os.Stderr).command()
 	c, rest, err := root.Find(words)
 	if err != nil {
 		return err

@@ -31,7 +31,7 @@ func main() {
 func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := interruptible()
 	defer stop()
-	a := &app{out: stdout, err: stderr, say: &speaker{w: stderr, json: wanted(args, "--json"), start: time.Now()}}
+	a := newApp(args, stdout, stderr)
 	root := a.command()
 	root.SetArgs(args)
 	out := &lastingError{w: stdout}
@@ -79,6 +79,10 @@ type app struct {
 	out, err io.Writer
 	say      *speaker
 	code     int
+}
+
+func newApp(args []string, stdout, stderr io.Writer) *app {
+	return &app{out: stdout, err: stderr, say: &speaker{w: stderr, json: wanted(args, "--json"), start: time.Now()}}
 }
 
 func (a *app) command() *cobra.Command {

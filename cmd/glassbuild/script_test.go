@@ -91,7 +91,11 @@ func setup(env *testscript.Env) error {
 		return err
 	}
 	cache, _ := exec.Command("go", "env", "GOCACHE").Output()
-	env.Vars = append(env.Vars,
+	hook, err := filepath.Abs("../../docs/ci/pre-receive")
+	if err != nil {
+		return err
+	}
+	env.Vars = append(env.Vars, "HOOK="+hook,
 		"HOME="+home, "XDG_CACHE_HOME="+filepath.Join(env.WorkDir, ".cache"), "XDG_CONFIG_HOME="+home,
 		"GOCACHE="+strings.TrimSpace(string(cache)), "GOFLAGS=", "GOENV=off", "NO_PROXY=", "HTTPS_PROXY=", "HTTP_PROXY=",
 		"GIT_CONFIG_GLOBAL="+filepath.Join(home, "gitconfig"), "GIT_CONFIG_NOSYSTEM=1",
