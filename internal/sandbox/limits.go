@@ -32,7 +32,8 @@ const (
 	maxPath      = 4095 // PATH_MAX without its end
 	maxName      = 64   // bytes of a host, user or group name (HOST_NAME_MAX)
 	maxID        = 1<<31 - 2
-	maxArgv      = 4 << 20 // bytes of argv and env together; Linux allows six
+	maxArgv      = 4 << 20   // bytes of argv and env together; Linux allows six
+	maxOpened    = 256 << 20 // bytes of paths that the trace of one step tells
 	minMemory    = 16 << 20
 	minOutput    = 1 << 20
 	maxRead      = 256 << 20 // of Session.Read

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,7 +51,8 @@ func (s *session) Run(ctx context.Context, step Step) (Result, error) {
 	if err != nil {
 		return Result{}, s.broke(err)
 	}
-	exited, ended, err := s.attend(ctx, streams)
+	var opened pathList
+	exited, ended, err := s.attend(ctx, streams, &opened)
 	result := Result{Wall: time.Since(begun)}
 	if closing := streams.close(&result); err == nil && closing != nil {
 		err = fault.Inconclusivef("log", "cannot be written: %w", closing)
@@ -59,6 +61,8 @@ func (s *session) Run(ctx context.Context, step Step) (Result, error) {
 		return result, s.explainStep(step, err)
 	}
 	s.conclude(&result, exited, ended)
+	slices.Sort(opened.paths)
+	result.Opened, result.Trace = opened.paths, exited.Trace
 	return result, ctx.Err()
 }
 
@@ -108,7 +112,7 @@ func (s *session) order(step Step) (*wire.Step, error) {
 }
 
 // attend waits for a step's end and brings it about where a limit or the caller says so. ended is the limit that did.
-func (s *session) attend(ctx context.Context, streams *streams) (*wire.Exited, string, error) {
+func (s *session) attend(ctx context.Context, streams *streams, opened *pathList) (*wire.Exited, string, error) {
 	wall := time.NewTimer(s.spec.Limits.Wall)
 	defer wall.Stop()
 	var grace, giveUp <-chan time.Time
@@ -129,6 +133,12 @@ func (s *session) attend(ctx context.Context, streams *streams) (*wire.Exited, s
 		case f, ok := <-s.frames:
 			if !ok {
 				return nil, ended, s.broke(s.lost())
+			}
+			if f.kind == wire.KindOpened {
+				if err := opened.add(f.payload); err != nil {
+					return nil, ended, s.broke(err)
+				}
+				continue
 			}
 			exited := new(wire.Exited)
 			if err := f.decode(wire.KindExited, exited); err != nil {
@@ -212,4 +222,20 @@ func (s *session) explainStep(step Step, err error) error {
 			WithHint("the builder holds no such program, or the step's PATH does not lead to it")
 	}
 	return e
+}
+
+// pathList gathers the paths that the first process tells.
+type pathList struct {
+	paths []string
+	bytes int
+}
+
+func (l *pathList) add(payload []byte) error {
+	if l.bytes += len(payload); l.bytes > maxOpened {
+		return fmt.Errorf("more than %d bytes of paths", maxOpened)
+	}
+	for name := range strings.SplitSeq(strings.TrimSuffix(string(payload), "\x00"), "\x00") {
+		l.paths = append(l.paths, name)
+	}
+	return nil
 }

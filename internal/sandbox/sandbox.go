@@ -68,6 +68,8 @@ type Spec struct {
 	Limits     Limits
 	// Listen holds addresses inside the sandbox, such as "127.0.0.1:8080", that the host accepts connections on.
 	Listen []string
+	// Trace wants Result.Opened.
+	Trace bool
 	// Log receives what steps print, both streams as they come. May be nil.
 	Log io.Writer
 }
@@ -85,11 +87,15 @@ const (
 
 // Mount is one thing mounted into the root. The mount with target "/" becomes the root itself.
 type Mount struct {
-	Kind    MountKind
-	Source  string // absolute path on the host
-	Target  string // absolute path inside
-	Size    int64  // Scratch: bytes of its own; 0 shares Limits.Output with everything else that is written
-	Reverse bool   // Copy: entries are created in descending order, which turns what readdir(3) says around
+	Kind   MountKind
+	Source string // absolute path on the host
+	Target string // absolute path inside
+	Size   int64  // Scratch: bytes of its own; 0 shares Limits.Output with everything else that is written
+	// Masked shows of files that are not in Named only name, size, mode and time: they read as zeros. Named are paths
+	// inside. Where a mount cannot be restricted so, there is no sandbox.
+	Masked  bool
+	Named   []string
+	Reverse bool // Copy: entries are created in descending order, which turns what readdir(3) says around
 }
 
 // File is one file made in the root.
@@ -149,7 +155,15 @@ type Result struct {
 	// named.
 	Limit   string
 	Refused []Attempt
+	// Opened are the plain files of the mounts that the step opened, executed, mapped or moved, as paths inside, sorted.
+	// Trace is TraceComplete, or why they may not be all. A step can read a file behind the trace's back, for instance
+	// through a hard link; what a step can read at all is only decided by Mount.Masked.
+	Opened []string
+	Trace  string
 }
+
+// TraceComplete is the Trace of a Result whose Opened holds everything that was seen.
+const TraceComplete = "complete"
 
 // Attempt is one refused attempt to reach a network.
 type Attempt struct {

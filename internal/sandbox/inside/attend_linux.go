@@ -75,12 +75,24 @@ func (a *attendance) reap() bool {
 
 // listen waits until something happens: an order of the host, the end of the step, or the end of wait.
 func (a *attendance) listen(wait time.Duration) {
-	events := []unix.PollFd{{Fd: int32(a.p.control), Events: unix.POLLIN}, {Fd: int32(a.pidfd), Events: unix.POLLIN}}
+	events := []unix.PollFd{{Fd: int32(a.p.control), Events: unix.POLLIN}, {Fd: int32(a.pidfd), Events: unix.POLLIN}, {Fd: -1, Events: unix.POLLIN}}
 	if a.ended || a.pidfd < 0 {
-		events = events[:1]
+		events[1].Fd = -1
 		wait = min(wait, killEvery)
 	}
+	t := a.p.root.trace
+	if t != nil { // a descriptor of -1 is passed over
+		if rest := time.Until(t.rest); rest > 0 {
+			wait = min(wait, rest)
+		} else {
+			events[2].Fd = int32(t.fd)
+		}
+	}
 	n, err := unix.Poll(events, int(max(wait, time.Millisecond).Milliseconds()))
+	if events[2].Revents != 0 {
+		t.drain()
+		t.rest = time.Now().Add(traceRest)
+	}
 	if err != nil || n == 0 || events[0].Revents == 0 {
 		return
 	}

@@ -15,6 +15,10 @@ import (
 // folder that it was listed in, with O_NOFOLLOW.
 type copier struct {
 	reverse bool // create the entries of a folder in descending order: readdir(3) of the copy shows another order
+	// named are the paths inside whose contents are shown, nil for all. Of any other file only name, size, mode and time
+	// are there; it reads as zeros.
+	named map[string]bool
+	mask  bool // make nothing but those other files, to be laid over the source, and the folders in which they lie
 }
 
 func (c copier) folder(from, to int, at string, depth int) error {
@@ -50,11 +54,23 @@ func (c copier) entry(from, to int, name, at string, depth int) error {
 	}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
+		if c.named != nil && !c.named[at] {
+			return failed("hide "+strconv.Quote(at), standFor(to, name, &st))
+		}
+		if c.mask {
+			return nil
+		}
 		return failed("copy "+strconv.Quote(at), copyFile(from, to, name, &st))
 	case unix.S_IFDIR:
 		return c.descend(from, to, name, at, depth)
 	case unix.S_IFLNK:
+		if c.mask {
+			return nil
+		}
 		return failed("copy "+strconv.Quote(at), copyLink(from, to, name, &st))
+	}
+	if c.mask {
+		return nil
 	}
 	return blame(strconv.Quote(at), "is neither file, folder nor symbolic link")
 }
@@ -95,6 +111,24 @@ func copyFile(from, to int, name string, st *unix.Stat_t) error {
 		return err
 	}
 	return setTime(target, "", st)
+}
+
+// standFor makes a file that has everything of another one but its contents.
+func standFor(to int, name string, st *unix.Stat_t) error {
+	fd, err := unix.Openat(to, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if st.Size > 0 {
+		if err := unix.Ftruncate(fd, st.Size); err != nil {
+			return err
+		}
+	}
+	if err := unix.Fchmod(fd, st.Mode&0o777); err != nil {
+		return err
+	}
+	return setTime(fd, "", st)
 }
 
 // copyAll copies what is left of one file to another.

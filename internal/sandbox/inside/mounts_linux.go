@@ -1,6 +1,7 @@
 package inside
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 
@@ -60,6 +61,11 @@ func (r *root) place(mounts []wire.Mount, sources []int) error {
 
 // tree returns what a mount brings, not mounted anywhere yet.
 func (r *root) tree(m wire.Mount, source int) (int, error) {
+	if r.trace != nil && r.trace.why == "" && m.Directory && m.Kind != wire.Scratch {
+		if err := r.trace.survey(source, m.Target); err != nil {
+			r.trace.why = err.Error()
+		}
+	}
 	switch m.Kind {
 	case wire.ReadOnly:
 		return r.readOnly(m, source)
@@ -82,11 +88,17 @@ func (r *root) tree(m wire.Mount, source int) (int, error) {
 // source, it is a bind mount.
 func (r *root) readOnly(m wire.Mount, source int) (int, error) {
 	if m.Directory && !m.Nested {
-		fd, err := r.layered(source, "")
+		fd, err := r.layered(m, source, "")
 		if err == nil {
 			return fd, failed("make a mount read-only", setattr(fd, unix.MOUNT_ATTR_RDONLY|mountSafe, true))
 		}
 		r.note("mount "+m.Target, "bind mount: the host's path of it can be seen (overlay: %v)", err)
+	}
+	if m.Masked {
+		return -1, blame(strconv.Quote(m.Target), "cannot be restricted to some of its files")
+	}
+	if m.Directory {
+		r.untraced(m.Target + " is a bind mount")
 	}
 	fd, err := unix.OpenTree(source, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE)
 	if err != nil {
@@ -110,7 +122,7 @@ func (r *root) overlay(m wire.Mount, source int) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	fd, err := r.layered(source, upper)
+	fd, err := r.layered(m, source, upper)
 	if err != nil {
 		r.note("mount "+m.Target, "copied: overlay: %v", err)
 		return r.copied(m, source)
@@ -121,7 +133,7 @@ func (r *root) overlay(m wire.Mount, source int) (int, error) {
 // layered makes an overlay with source below, and upper (a folder of the store) above when there is one. The source is
 // first mounted on a folder of the store, so that no path of the host stands in the options, which also spares the
 // escaping of commas and colons.
-func (r *root) layered(source int, upper string) (int, error) {
+func (r *root) layered(m wire.Mount, source int, upper string) (int, error) {
 	lower, err := r.fresh("l", 0o755)
 	if err != nil {
 		return -1, err
@@ -139,17 +151,26 @@ func (r *root) layered(source int, upper string) (int, error) {
 	}
 	options := [][2]string{{"source", "glassbuild"}}
 	highest := upper
-	if upper == "" {
-		if highest, err = r.fresh("e", 0o755); err != nil {
+	if m.Masked || upper == "" { // what hides files, or an empty folder: one lower half alone makes no overlay
+		above, err := r.fresh("e", 0o755)
+		if err != nil {
 			return -1, err
 		}
-		options = append(options, [2]string{"lowerdir", highest + ":" + lower})
-	} else {
+		if err := r.hide(m, source, above); err != nil {
+			return -1, err
+		}
+		lower = above + ":" + lower
+		if upper == "" {
+			highest = above
+		}
+	}
+	options = append(options, [2]string{"lowerdir", lower})
+	if upper != "" {
 		work, err := r.fresh("w", 0o755)
 		if err != nil {
 			return -1, err
 		}
-		options = append(options, [2]string{"lowerdir", lower}, [2]string{"upperdir", upper}, [2]string{"workdir", work})
+		options = append(options, [2]string{"upperdir", upper}, [2]string{"workdir", work})
 	}
 	if err := r.resemble(highest, source); err != nil {
 		return -1, err
@@ -248,9 +269,46 @@ func (r *root) copied(m wire.Mount, source int) (int, error) {
 		return -1, failed(fmt.Sprintf("open the source of %q", m.Target), err)
 	}
 	defer unix.Close(from)
-	c := copier{reverse: m.Reverse}
+	c := copier{reverse: m.Reverse, named: named(m)}
 	if err := c.folder(from, to, m.Target, 0); err != nil {
 		return -1, ofInput(err)
 	}
 	return r.bindStore(name, mountSafe)
+}
+
+// hide fills a folder of the store with what hides the files that a mount does not name.
+func (r *root) hide(m wire.Mount, source int, name string) error {
+	if !m.Masked {
+		return nil
+	}
+	to, err := unix.Openat(r.store, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(to)
+	from, err := unix.Openat(source, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(from)
+	return copier{named: named(m), mask: true}.folder(from, to, m.Target, 0)
+}
+
+// named returns the paths that a mount names, nil when it names all by naming none.
+func named(m wire.Mount) map[string]bool {
+	if !m.Masked {
+		return nil
+	}
+	list := map[string]bool{}
+	for name := range bytes.SplitSeq(m.Named, []byte{0}) {
+		list[string(name)] = true
+	}
+	return list
+}
+
+// untraced says why the trace cannot be complete.
+func (r *root) untraced(why string) {
+	if r.trace != nil && r.trace.why == "" {
+		r.trace.why = why
+	}
 }

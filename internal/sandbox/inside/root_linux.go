@@ -28,7 +28,8 @@ type root struct {
 	own    int  // descriptor of /.glassbuild, -1 when there is none
 	opaque bool // overlays on the store can hide what lies below them
 	writes []string
-	sizes  []int // descriptors of every writable file system, for the question whether one is full
+	trace  *trace // nil: nobody asked for one
+	sizes  []int  // descriptors of every writable file system, for the question whether one is full
 }
 
 func (r *root) note(name, format string, args ...any) {
@@ -43,6 +44,9 @@ const mountSafe = unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV
 
 func (p *process) buildRoot() error {
 	r := &p.root
+	if p.setup.Trace {
+		r.trace = &trace{fd: -1}
+	}
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return failed("make the mounts private", err)
 	}
@@ -70,6 +74,7 @@ func (p *process) buildRoot() error {
 		func() error { return r.writeFiles(p.setup.Files) },
 		r.sealTop,
 		func() error { return r.pivot(stage) },
+		r.watch,
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -307,4 +312,12 @@ func (r *root) pivot(stage string) error {
 		return failed("leave the old root", err)
 	}
 	return failed("enter the root", unix.Chdir("/"))
+}
+
+// watch begins the trace where one is asked for.
+func (r *root) watch() error {
+	if r.trace != nil {
+		r.trace.watch()
+	}
+	return nil
 }

@@ -17,6 +17,11 @@ func (p *process) run(step wire.Step) error {
 	if err != nil {
 		return wire.Send(p.control, wire.KindFault, asFault("step", err))
 	}
+	if t := p.root.trace; t != nil {
+		if exited.Trace, err = t.report(p.control); err != nil {
+			return err
+		}
+	}
 	return wire.Send(p.control, wire.KindExited, exited)
 }
 

@@ -11,6 +11,7 @@ type Setup struct {
 	Budget   int64  // bytes that everything writable may hold together
 	Memory   int64  // what /proc/meminfo says
 	Listen   []string
+	Trace    bool   // write down which files of the mounts steps open
 	Asking   []byte // seccomp program that asks the host about connections
 	Plain    []byte // seccomp program for machines where it cannot be asked
 	Rlimits  []Rlimit
@@ -41,6 +42,8 @@ type Mount struct {
 	Directory            bool
 	Nested               bool // other file systems are mounted below Source
 	Device, Inode        uint64
+	Masked               bool   // of files that are not named only name, size, mode and time are shown
+	Named                []byte // paths inside, each with a NUL behind it
 }
 
 // File is one file, directory or symbolic link made in the root. Mode is a Unix mode.
@@ -104,8 +107,12 @@ type Exited struct {
 	CPU    int64 // nanoseconds, user and system, of all its processes
 	MaxRSS int64 // bytes, of its largest process
 	Limit  string
-	Full   bool // something writable had no room left when the step ended
+	Full   bool   // something writable had no room left when the step ended
+	Trace  string // TraceComplete, or why the trace is not; "" when there is none
 }
+
+// TraceComplete says that every file that a step opened was told.
+const TraceComplete = "complete"
 
 // Collect asks for the regular files below Path.
 type Collect struct {

@@ -45,6 +45,7 @@ const (
 	KindData    Kind = 'd'
 	KindEnd     Kind = 'z'
 	KindFault   Kind = '!'
+	KindOpened  Kind = 'a' // paths that a step opened, each with a NUL behind it; before KindExited
 )
 
 // Names of what is passed over PassFD: the first of two bytes that come with a descriptor. The second one is the serial

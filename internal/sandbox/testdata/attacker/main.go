@@ -43,6 +43,7 @@ var attacks = map[string]func(args []string){
 	"tool-list":     list,
 	"tool-tty":      tty,
 	"tool-run":      run,
+	"tool-evade":    evade,
 }
 
 var achieved bool
