@@ -163,13 +163,25 @@ func TestAsOrdinaryUser(t *testing.T) {
 	if err := os.Chown(home, nobody, nobody); err != nil {
 		t.Fatal(err)
 	}
+	tmp := filepath.Join(t.TempDir(), "tmp") // not below what the sandboxes show: tests come and go there
+	for _, dir := range []string{filepath.Dir(filepath.Dir(tmp)), filepath.Dir(tmp)} {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(tmp, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(tmp, nobody, nobody); err != nil {
+		t.Fatal(err)
+	}
 	args := []string{"-test.timeout=5m"}
 	if testing.Verbose() {
 		args = append(args, "-test.v")
 	}
 	c := exec.CommandContext(t.Context(), self, args...)
 	c.Dir = "/"
-	c.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + home, attackerVariable + "=" + os.Getenv(attackerVariable)}
+	c.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + tmp, attackerVariable + "=" + os.Getenv(attackerVariable)}
 	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	text, err := c.CombinedOutput()
 	if err != nil {

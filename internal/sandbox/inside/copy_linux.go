@@ -78,6 +78,9 @@ func (c copier) entry(from, to int, name, at string, depth int) error {
 func (c copier) descend(from, to int, name, at string, depth int) error {
 	const open = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
 	source, err := unix.Openat(from, name, open, 0)
+	if c.mask && closed(from, name, err) {
+		return nil
+	}
 	if err != nil {
 		return failed("open "+strconv.Quote(at), err)
 	}

@@ -59,6 +59,9 @@ func (t *trace) below(fd int, at string, depth int) error {
 			f.files[e.name] = false
 		case unix.DT_DIR:
 			below, err := unix.Openat(fd, e.name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+			if closed(fd, e.name, err) {
+				continue
+			}
 			if err != nil {
 				return failed("open "+path.Join(at, e.name), err)
 			}
@@ -70,6 +73,12 @@ func (t *trace) below(fd int, at string, depth int) error {
 		}
 	}
 	return nil
+}
+
+// closed tells of a folder that could not be opened and that no step can look into either: it has no more rights than
+// process 1 has to other people's files. One that may be entered but not listed is not closed.
+func closed(dir int, name string, err error) bool {
+	return errors.Is(err, unix.EACCES) && errors.Is(unix.Faccessat(dir, name, unix.X_OK, 0), unix.EACCES)
 }
 
 // entry is one name of a folder.
