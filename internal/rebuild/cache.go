@@ -20,6 +20,7 @@ type cached struct {
 	Outputs []sandbox.Output
 	Git     vcs.Log
 	Record  Record
+	Account *Account
 }
 
 const cacheKind = "rebuild"
@@ -90,7 +91,7 @@ func (o *Outcome) fromCache(req Request, key string) bool {
 			return false
 		}
 	}
-	o.Cached = true
+	o.Cached, o.Account = true, c.Account
 	for range req.Runs {
 		o.Runs = append(o.Runs, res)
 	}
@@ -126,7 +127,7 @@ func (o *Outcome) toCache(ctx context.Context, req Request, key string) {
 			return
 		}
 	}
-	data, err := json.Marshal(cached{Outputs: o.Runs[0].Outputs, Git: o.Runs[0].Git, Record: o.Record})
+	data, err := json.Marshal(cached{Outputs: o.Runs[0].Outputs, Git: o.Runs[0].Git, Record: o.Record, Account: o.Account})
 	if err == nil {
 		req.Store.PutResult(cacheKind, key, data)
 	}

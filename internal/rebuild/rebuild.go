@@ -78,6 +78,7 @@ type Outcome struct {
 	Inputs      *Inputs
 	Runs        []*Result
 	Disagree    *Disagreement // nil when the runs agree
+	Account     *Account      // what was read; nil where no run ended well
 	Cached      bool
 	Record      Record
 	LogTail     []string         // last lines of the step that failed
@@ -215,24 +216,81 @@ func mayHold(dir, name string) bool {
 	return err == nil || !errors.Is(err, fs.ErrNotExist)
 }
 
-// build runs the steps in independent sandboxes, side by side where there are processors for it. A run that fails does not
-// end the others: which one failed first is a matter of timing, and the same inputs give the same verdict.
+// build runs the steps in independent sandboxes. The second run waits for the first, whose trace says what it is shown;
+// further ones run beside the first. A run that fails does not end the others: which one failed first is a matter of
+// timing, and the same inputs give the same verdict.
 func (o *Outcome) build(ctx context.Context, req Request) error {
 	o.Runs = make([]*Result, req.Runs)
 	errs := make([]error, req.Runs)
 	var g errgroup.Group
 	g.SetLimit(parallelRuns(req))
-	for i := range req.Runs {
+	g.Go(func() error {
+		o.Runs[0], errs[0] = o.runOnce(ctx, req, 0, view{trace: true})
+		if req.Shell == nil || errs[0] == nil { // else somebody has looked at it already
+			errs[1] = o.second(ctx, req, errs[0])
+		}
+		return nil
+	})
+	for i := 2; i < req.Runs; i++ {
 		g.Go(func() error {
-			if req.Shell != nil && i > 0 && errs[i-1] != nil {
-				errs[i] = errs[i-1] // somebody has looked at it already
-				return nil
-			}
-			o.Runs[i], errs[i] = o.runOnce(ctx, req, i)
+			o.Runs[i], errs[i] = o.runOnce(ctx, req, i, view{})
 			return nil
 		})
 	}
 	_ = g.Wait() // every error stands in errs
+	o.gather()
+	if ctx.Err() != nil {
+		o.Runs = nil
+		return ctx.Err()
+	}
+	if err := firstOf(errs); err != nil {
+		o.Runs = nil
+		return err
+	}
+	return nil
+}
+
+// second runs the build again, shown only what the trace of the first run names. Where that ends otherwise it is run once
+// more with everything: whether the build reproduces, and what it reads, are two questions.
+func (o *Outcome) second(ctx context.Context, req Request, failed error) (err error) {
+	if failed != nil {
+		o.Runs[1], err = o.runOnce(ctx, req, 1, view{})
+		return err
+	}
+	steps := o.Runs[0].Record.Steps
+	o.Account = o.account(steps)
+	if o.Account.Why == "" {
+		o.Runs[1], err = o.runOnce(ctx, req, 1, view{restrict: true, opened: openedBy(steps)})
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		why, cerr := o.refute(req, 1, err)
+		if cerr != nil {
+			return cerr
+		}
+		if why == "" {
+			o.Account.Proved = true
+			return nil
+		}
+		o.Account.Why, o.Account.Refuted = why, true
+		o.Record.Restricted = &o.Runs[1].Record
+		o.keepLog(o.Runs[1].Log)
+		req.Step("%s; running it again with everything", why)
+	}
+	o.Runs[1], err = o.runOnce(ctx, req, 1, view{})
+	return err
+}
+
+// keepLog puts the log of a restricted run aside, before the run that takes its place writes one.
+func (o *Outcome) keepLog(log string) {
+	aside := filepath.Join(filepath.Dir(log), "restricted.log")
+	if os.Rename(log, aside) == nil {
+		o.logs = append(o.logs, aside)
+	}
+}
+
+// gather takes over what the runs left, also those that failed.
+func (o *Outcome) gather() {
 	for _, r := range o.Runs {
 		if r == nil {
 			continue
@@ -245,15 +303,7 @@ func (o *Outcome) build(ctx context.Context, req Request) error {
 			o.LogTail = r.tail
 		}
 	}
-	if ctx.Err() != nil {
-		o.Runs = nil
-		return ctx.Err()
-	}
-	if err := firstOf(errs); err != nil {
-		o.Runs = nil
-		return err
-	}
-	return nil
+	o.Record.Account = o.Account
 }
 
 // firstOf returns the error of the first run that failed, and says so when another run did not.

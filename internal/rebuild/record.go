@@ -10,16 +10,20 @@ import (
 // Record is what was true of this run and not of its inputs: times, memory, limits obtained, addresses. It stands beside
 // the verdict, never in it.
 type Record struct {
-	Format   int              `json:"format"`
-	Runtime  string           `json:"runtime,omitempty"`
-	Commit   string           `json:"commit,omitempty"`
-	Tree     string           `json:"tree-sha256,omitempty"`
-	Builder  string           `json:"builder-sha256,omitempty"`
-	Inputs   string           `json:"inputs-sha256,omitempty"`
-	Cached   bool             `json:"cached"`
-	Fetch    *RunRecord       `json:"fetch,omitempty"`
-	Runs     []RunRecord      `json:"runs,omitempty"`
-	Requests []remote.Request `json:"requests,omitempty"`
+	Format  int         `json:"format"`
+	Runtime string      `json:"runtime,omitempty"`
+	Commit  string      `json:"commit,omitempty"`
+	Tree    string      `json:"tree-sha256,omitempty"`
+	Builder string      `json:"builder-sha256,omitempty"`
+	Inputs  string      `json:"inputs-sha256,omitempty"`
+	Cached  bool        `json:"cached"`
+	Fetch   *RunRecord  `json:"fetch,omitempty"`
+	Runs    []RunRecord `json:"runs,omitempty"`
+	Account *Account    `json:"account,omitempty"` // what the steps read
+	// Restricted is the run that was shown only what the trace of the first run names, where it ended otherwise and
+	// another one took its place.
+	Restricted *RunRecord       `json:"restricted,omitempty"`
+	Requests   []remote.Request `json:"requests,omitempty"`
 }
 
 // RunRecord is one pass through the steps.
@@ -28,6 +32,7 @@ type RunRecord struct {
 	Finished  time.Time         `json:"finished"`
 	Variation Variation         `json:"variation"`
 	Isolation sandbox.Isolation `json:"isolation"`
+	Shown     int               `json:"shown-files,omitempty"` // the inputs were restricted to so many files; 0 is all of them
 	Steps     []StepRecord      `json:"steps"`
 }
 
@@ -44,9 +49,11 @@ type StepRecord struct {
 	PeakMemory int64             `json:"peak-memory"` // bytes
 	LogCut     bool              `json:"log-truncated,omitempty"`
 	Refused    []sandbox.Attempt `json:"network-refused,omitempty"`
+	Trace      string            `json:"trace,omitempty"`  // complete, or why not; "" when nobody asked for one
+	Opened     []string          `json:"opened,omitempty"` // files of the inputs that it opened, executed or mapped, as paths inside
 }
 
 func stepRecord(s sandbox.Step, r sandbox.Result) StepRecord {
 	return StepRecord{Argv: s.Argv, Dir: s.Dir, Env: s.Env, ExitCode: r.ExitCode, Signal: r.Signal, Limit: r.Limit,
-		Seconds: r.Wall.Seconds(), CPUSeconds: r.CPU.Seconds(), PeakMemory: r.PeakMemory, LogCut: r.LogTruncated, Refused: r.Refused}
+		Seconds: r.Wall.Seconds(), CPUSeconds: r.CPU.Seconds(), PeakMemory: r.PeakMemory, LogCut: r.LogTruncated, Refused: r.Refused, Trace: r.Trace, Opened: r.Opened}
 }

@@ -58,8 +58,15 @@ func (r *Result) Open(output string) (OutputFile, error) {
 	return OutputFile{}, fault.Inconclusivef(fault.Quote(output), "%w", err)
 }
 
+// view is what a run is shown of its inputs, and whether it is written down what it opens.
+type view struct {
+	trace    bool
+	restrict bool     // to the files that opened names
+	opened   []string // paths inside
+}
+
 // runOnce builds once, from scratch.
-func (o *Outcome) runOnce(ctx context.Context, req Request, n int) (*Result, error) {
+func (o *Outcome) runOnce(ctx context.Context, req Request, n int, shown view) (*Result, error) {
 	v := variation(n)
 	res := &Result{Record: RunRecord{Variation: v, Started: time.Now().UTC()}}
 	defer func() { res.Record.Finished = time.Now().UTC() }()
@@ -76,6 +83,11 @@ func (o *Outcome) runOnce(ctx context.Context, req Request, n int) (*Result, err
 	spec, err := o.spec(req, v)
 	if err != nil {
 		return res, err
+	}
+	spec.Trace = shown.trace
+	if shown.restrict {
+		restrict(spec.Mounts, shown.opened)
+		res.Record.Shown = len(shown.opened)
 	}
 	spec.Log = log
 	s, err := req.Runtime.Start(ctx, spec)

@@ -1,0 +1,165 @@
+package rebuild
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/recipe"
+	"github.com/glassbuild/glassbuild/internal/sandbox"
+	"github.com/glassbuild/glassbuild/internal/source"
+)
+
+// Account says which files the steps read (F11). The trace of the first run is a hypothesis: the second run is shown
+// the contents of the files that it names and of no others, and only where it gives the same bytes is the account
+// proved. Of the other files a build sees that they are there, with size, mode and time, as it does in a listing.
+type Account struct {
+	Proved  bool     `json:"proved"`
+	Why     string   `json:"why,omitempty"` // it is not proved
+	Refuted bool     `json:"refuted,omitempty"`
+	Source  []string `json:"source"`  // files of the tree that were read, sorted
+	Fetched []string `json:"fetched"` // files of the frozen inputs
+	Layers  []Read   `json:"layers"`  // of the builder, in its order
+}
+
+// Read says how much of a layer of the builder was read.
+type Read struct {
+	Name   string `json:"name"`
+	Target string `json:"target"`
+	Digest string `json:"digest"` // "" for what nobody pinned
+	Files  int    `json:"files"`
+}
+
+// account sums up what a traced run opened. nil steps, or one without a complete trace, leave no hypothesis.
+func (o *Outcome) account(steps []StepRecord) *Account {
+	a := &Account{Source: []string{}, Fetched: []string{}}
+	places := o.readable()
+	count := make([]int, len(o.Builder.Layers))
+	for i, s := range steps {
+		if s.Trace != sandbox.TraceComplete {
+			a.Why = fmt.Sprintf("the trace of step %d is not complete: %s", i+1, orElse(s.Trace, "this sandbox makes none"))
+		}
+	}
+	if len(steps) == 0 {
+		a.Why = "no step was traced"
+	}
+	for _, name := range openedBy(steps) {
+		p, rel := places.of(name)
+		switch {
+		case p == nil:
+		case p.layer >= 0:
+			count[p.layer]++
+		case p.target == recipe.SourceDir:
+			a.Source = append(a.Source, rel)
+		default:
+			a.Fetched = append(a.Fetched, rel)
+		}
+	}
+	for i, l := range o.Builder.Layers {
+		a.Layers = append(a.Layers, Read{Name: strings.TrimSpace(l.Name + " " + l.Version), Target: l.Target, Digest: l.Digest, Files: count[i]})
+	}
+	return a
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
+
+// openedBy returns everything that was opened, each once, sorted.
+func openedBy(steps []StepRecord) []string {
+	var all []string
+	for _, s := range steps {
+		all = append(all, s.Opened...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// place is one mount that holds inputs.
+type place struct {
+	target string
+	layer  int // of the builder; -1 for another
+}
+
+type places []place
+
+// readable are the mounts of a run that hold inputs, the deepest first.
+func (o *Outcome) readable() places {
+	list := places{{recipe.SourceDir, -1}, {proxyDir, -1}}
+	for i, l := range o.Builder.Layers {
+		list = append(list, place{l.Target, i})
+	}
+	slices.SortStableFunc(list, func(a, b place) int { return len(b.target) - len(a.target) })
+	return list
+}
+
+// of returns the mount in which a path lies, and the path below it.
+func (l places) of(name string) (*place, string) {
+	for i := range l {
+		if rel, ok := strings.CutPrefix(name, strings.TrimSuffix(l[i].target, "/")+"/"); ok {
+			return &l[i], rel
+		}
+	}
+	return nil, ""
+}
+
+// restrict shows of a run's mounts only the files that were opened.
+func restrict(mounts []sandbox.Mount, opened []string) {
+	for i := range mounts {
+		m := &mounts[i]
+		if m.Kind == sandbox.Scratch {
+			continue
+		}
+		m.Masked = true
+		for _, name := range opened {
+			if m.Target == "/" || strings.HasPrefix(name, m.Target+"/") {
+				m.Named = append(m.Named, name)
+			}
+		}
+	}
+}
+
+// refute says how a restricted run ended otherwise than the first one; "" when it did not.
+func (o *Outcome) refute(req Request, n int, err error) (string, error) {
+	if err != nil {
+		return fmt.Sprintf("a run that was shown only what the trace names ended otherwise: %s", firstLine(err)), nil
+	}
+	d, err := disagreement([]*Result{o.Runs[0], o.Runs[n]}, req.Recipe)
+	if err != nil || d == nil {
+		return "", err
+	}
+	return fmt.Sprintf("a run that was shown only what the trace names gave another %s", fault.Quote(d.Output)), nil
+}
+
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}
+
+// sourceFiles returns the entries of the tree that were read.
+func (a *Account) sourceFiles(t *source.Tree) []source.Entry {
+	read := map[string]bool{}
+	for _, name := range a.Source {
+		read[path.Clean(name)] = true
+	}
+	var list []source.Entry
+	for _, e := range t.Files {
+		if read[e.Path] {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+// ReadFiles returns the files of the exported tree that were read, in its order.
+func (o *Outcome) ReadFiles() []source.Entry {
+	if o.Account == nil || o.Tree == nil {
+		return nil
+	}
+	return o.Account.sourceFiles(o.Tree)
+}
