@@ -184,6 +184,10 @@ func (r *run) build(ctx context.Context) error {
 	facts.Rebuild = findings.Runs(out, f.Tags, func(t source.Tag) verdict.Tag {
 		return verdict.Tag{Name: t.Name, Object: t.Object, Annotated: t.Annotated}
 	})
+	facts.Rebuild.Refused = findings.Refused(out)
+	if facts.Rebuild.Account, err = findings.Account(out, facts.Source); err != nil {
+		return err
+	}
 	r.req.Progress("looking for copies among the inputs")
 	if facts.Rebuild.Copies, err = findings.Copies(ctx, out, r.store, r.dir); err != nil {
 		return err

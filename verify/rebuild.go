@@ -19,6 +19,10 @@ func (r *run) rebuild(ctx context.Context) error {
 		return err
 	}
 	r.facts.Rebuild = findings.Runs(out, r.commit.Facts().Tags, r.tagFact)
+	r.facts.Rebuild.Refused = findings.Refused(out)
+	if r.facts.Rebuild.Account, err = findings.Account(out, r.facts.Source); err != nil {
+		return err
+	}
 	r.req.Progress("looking for copies among the inputs")
 	r.facts.Rebuild.Copies, err = findings.Copies(ctx, out, r.store, r.dir)
 	r.facts.Rebuild.CopyCheck = err == nil

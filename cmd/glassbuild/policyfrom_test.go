@@ -80,7 +80,7 @@ func TestPolicyFromRebuild(t *testing.T) {
 			Recipe: &verdict.Recipe{SHA256: digit("c"), ChosenBy: verdict.ByCommit}, Builder: &verdict.Builder{SHA256: digit("d"),
 				Layers: []verdict.Layer{{Name: "go", Digest: "sha256:" + digit("d"), Voucher: verdict.Voucher{Kind: "checksum-database"}}}},
 			Inputs:     &verdict.Inputs{},
-			Rebuild:    &verdict.Rebuild{Runs: 2, Agree: true, Outputs: []verdict.Digest{{Name: "tool", SHA256: digit("a"), Size: 10}}, CopyCheck: true},
+			Rebuild:    &verdict.Rebuild{Runs: 2, Agree: true, Outputs: []verdict.Digest{{Name: "tool", SHA256: digit("a"), Size: 10}}, CopyCheck: true, Account: &verdict.Account{Proved: true, Of: 3, Source: []verdict.Digest{{Name: "main.go", SHA256: digit("b"), Size: 10}}, Layers: []verdict.LayerRead{{Name: "go", Digest: "sha256:" + digit("b"), Read: true}}}},
 			Comparison: &verdict.Comparison{Whole: verdict.Identical, Members: []verdict.MemberResult{{Path: "tool", State: verdict.Identical, SHA256: digit("a"), Size: 10, Output: "tool"}}}}
 	}
 	for name, tc := range map[string]struct {

@@ -57,7 +57,8 @@ type file struct {
 // Rebuild holds the demands on rebuild and comparison.
 type Rebuild struct {
 	Runs        int64     `toml:"runs"`
-	Match       string    `toml:"match"` // the weakest match that passes: identical, equivalent or partial
+	Account     string    `toml:"account"` // prove (default): an account of inputs that is not proved is inconclusive; or report
+	Match       string    `toml:"match"`   // the weakest match that passes: identical, equivalent or partial
 	Builders    []Builder `toml:"builder"`
 	Settings    []Setting `toml:"setting"`
 	Dirty       string    `toml:"dirty"` // reason to accept a stamp that says "modified"
@@ -96,15 +97,18 @@ type Copied struct {
 
 // BuiltIn is the policy that applies where none is named. It is written in the same language as any other.
 const BuiltIn = `# The policy that applies without --policy: identical, two agreeing runs, a builder that somebody other
-# than the vendor vouches for, a commit that a branch or tag reaches. Signatures are reported, not demanded.
+# than the vendor vouches for, a commit that a branch or tag reaches, an account of everything that the build read,
+# and nothing in it that no person can read. Signatures are reported, not demanded.
 format = 1
 
 [source]
 attributes = "raw"
 unlisted-opaque = "report"
+read-opaque = "fail"
 
 [rebuild]
 runs = 2
+account = "prove"
 match = "identical"
 `
 
@@ -247,6 +251,12 @@ func (p *Policy) check(doc *tomlfile.Document) error {
 		return err
 	}
 	if err := choice(doc, "rebuild.match", &p.Rebuild.Match, "identical", "equivalent", "partial"); err != nil {
+		return err
+	}
+	if err := choice(doc, "rebuild.account", &p.Rebuild.Account, "prove", "report"); err != nil {
+		return err
+	}
+	if err := choice(doc, "source.read-opaque", &p.Source.ReadOpaque, "fail", "report"); err != nil {
 		return err
 	}
 	if !doc.Has("rebuild.runs") {

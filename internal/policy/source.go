@@ -22,6 +22,7 @@ type Source struct {
 	Colliding   string     `toml:"colliding-names"` // report (default) or fail: names that some file systems take for one
 	Opaque      []Opaque   `toml:"opaque"`
 	OpaqueRule  string     `toml:"unlisted-opaque"` // report (default) or fail
+	ReadOpaque  string     `toml:"read-opaque"`     // fail (default) or report: a file that is not listed and that the build read
 }
 
 // PathRule demands more for some paths: whoever changes one of them must satisfy SignedBy.

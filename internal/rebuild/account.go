@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/glassbuild/glassbuild/internal/builder"
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/recipe"
 	"github.com/glassbuild/glassbuild/internal/sandbox"
@@ -29,7 +30,7 @@ type Read struct {
 	Name   string `json:"name"`
 	Target string `json:"target"`
 	Digest string `json:"digest"` // "" for what nobody pinned
-	Files  int    `json:"files"`
+	Files  int    `json:"files"`  // that were read; of what nobody pinned it is not known, and 0
 }
 
 // account sums up what a traced run opened. nil steps, or one without a complete trace, leave no hypothesis.
@@ -108,18 +109,26 @@ func (l places) of(name string) (*place, string) {
 	return nil, ""
 }
 
-// restrict shows of a run's mounts only the files that were opened.
-func restrict(mounts []sandbox.Mount, opened []string) {
+// pinned returns the mounts that bring inputs. What a builder takes from this machine is not among them: nobody pinned it,
+// so that it proves nothing to leave some of it out, and it is far more than any builder.
+func (o *Outcome) pinned(mounts []sandbox.Mount) []*sandbox.Mount {
+	var list []*sandbox.Mount
 	for i := range mounts {
 		m := &mounts[i]
-		if m.Kind == sandbox.Scratch {
+		if m.Kind == sandbox.Scratch || slices.ContainsFunc(o.Builder.Layers, func(l builder.Layer) bool { return l.Target == m.Target && l.Digest == "" }) {
 			continue
 		}
-		m.Masked = true
-		for _, name := range opened {
-			if m.Target == "/" || strings.HasPrefix(name, m.Target+"/") {
-				m.Named = append(m.Named, name)
-			}
+		list = append(list, m)
+	}
+	return list
+}
+
+// restrict shows of a mount only the files that were opened.
+func restrict(m *sandbox.Mount, opened []string) {
+	m.Masked = true
+	for _, name := range opened {
+		if m.Target == "/" || strings.HasPrefix(name, m.Target+"/") {
+			m.Named = append(m.Named, name)
 		}
 	}
 }

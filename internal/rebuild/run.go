@@ -84,9 +84,13 @@ func (o *Outcome) runOnce(ctx context.Context, req Request, n int, shown view) (
 	if err != nil {
 		return res, err
 	}
-	spec.Trace = shown.trace
+	for _, m := range o.pinned(spec.Mounts) {
+		m.Trace = shown.trace
+		if shown.restrict {
+			restrict(m, shown.opened)
+		}
+	}
 	if shown.restrict {
-		restrict(spec.Mounts, shown.opened)
 		res.Record.Shown = len(shown.opened)
 	}
 	spec.Log = log

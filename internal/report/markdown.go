@@ -48,6 +48,7 @@ func Markdown(v verdict.Verdict) []byte {
 		}
 	}
 	markdownMembers(&b, v)
+	markdownAccount(&b, v)
 	for i, e := range v.Exceptions {
 		if i == 0 {
 			b.WriteString("\n### The policy made exceptions\n\n")

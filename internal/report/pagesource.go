@@ -106,6 +106,7 @@ func (p page) build(v verdict.Verdict) {
 		p.modules(in.Modules)
 	}
 	if r := v.Rebuild; r != nil {
+		p.account(r.Account)
 		p.El("h3", "Runs")
 		text := fmt.Sprintf("%d runs", r.Runs)
 		if r.Agree {

@@ -32,7 +32,7 @@ func facts() verdict.Facts {
 		Recipe:     &verdict.Recipe{SHA256: sum("c"), ChosenBy: verdict.ByArtefact, Text: "format = 1\n\n[builder]\ngo = \"1.26.5\"\n", Unknown: []string{"strings set with -X"}},
 		Builder:    &verdict.Builder{SHA256: sum("d"), Layers: []verdict.Layer{{Name: "go", Version: "1.26.5", Digest: "sha256:" + sum("d"), Voucher: verdict.Voucher{Kind: "checksum database"}}}},
 		Inputs:     &verdict.Inputs{SHA256: sum("e"), Files: 3, Bytes: 90_000, Modules: []verdict.Module{{Path: "example.org/m", Version: "v1.0.0", Status: "verified"}}},
-		Rebuild:    &verdict.Rebuild{Runs: 2, Agree: true, Outputs: []verdict.Digest{{Name: "kestrel", SHA256: sum("a"), Size: 3_400_000}}, CopyCheck: true},
+		Rebuild:    &verdict.Rebuild{Runs: 2, Agree: true, Outputs: []verdict.Digest{{Name: "kestrel", SHA256: sum("a"), Size: 3_400_000}}, CopyCheck: true, Account: &verdict.Account{Proved: true, Of: 3, Source: []verdict.Digest{{Name: "main.go", SHA256: sum("b"), Size: 10}}, Layers: []verdict.LayerRead{{Name: "go", Digest: "sha256:" + sum("b"), Read: true}}}},
 		Comparison: &verdict.Comparison{Whole: verdict.Identical, Members: []verdict.MemberResult{{Path: "kestrel", State: verdict.Identical, SHA256: sum("a"), Size: 3_400_000, Output: "kestrel"}}},
 	}
 }

@@ -68,8 +68,6 @@ type Spec struct {
 	Limits     Limits
 	// Listen holds addresses inside the sandbox, such as "127.0.0.1:8080", that the host accepts connections on.
 	Listen []string
-	// Trace wants Result.Opened.
-	Trace bool
 	// Log receives what steps print, both streams as they come. May be nil.
 	Log io.Writer
 }
@@ -91,6 +89,8 @@ type Mount struct {
 	Source string // absolute path on the host
 	Target string // absolute path inside
 	Size   int64  // Scratch: bytes of its own; 0 shares Limits.Output with everything else that is written
+	// Trace wants Result.Opened of a folder.
+	Trace bool
 	// Masked shows of files that are not in Named only name, size, mode and time: they read as zeros. Named are paths
 	// inside. Where a mount cannot be restricted so, there is no sandbox.
 	Masked  bool

@@ -33,7 +33,6 @@ func plan(spec *Spec) (*wire.Setup, error) {
 		Memory:   spec.Limits.Memory,
 		Listen:   spec.Listen,
 		Rlimits:  rlimits(spec.Limits),
-		Trace:    spec.Trace,
 		Watch:    wire.Watch{CPU: int64(spec.Limits.CPU)},
 	}
 	for _, step := range []func(*wire.Setup, *Spec) error{planMounts, planFolders, planFiles, planListen} {
@@ -81,7 +80,7 @@ func planMounts(s *wire.Setup, spec *Spec) error {
 }
 
 func planMount(m Mount, below []string) (wire.Mount, error) {
-	w := wire.Mount{Kind: string(m.Kind), Target: m.Target, Size: m.Size, Reverse: m.Reverse, Masked: m.Masked}
+	w := wire.Mount{Kind: string(m.Kind), Target: m.Target, Size: m.Size, Reverse: m.Reverse, Trace: m.Trace, Masked: m.Masked}
 	for _, name := range m.Named {
 		if strings.ContainsRune(name, 0) {
 			return w, fault.Usagef(fault.Quote(m.Target), "a named path holds a NUL")

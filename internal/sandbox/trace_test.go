@@ -36,8 +36,7 @@ func traced(t *testing.T, kind sandbox.MountKind) (sandbox.Spec, string) {
 	if err := os.Symlink("er/secret", filepath.Join(dir, "deep", "link")); err != nil {
 		t.Fatal(err)
 	}
-	s := spec(sandbox.Mount{Kind: kind, Source: dir, Target: "/input"})
-	s.Trace = true
+	s := spec(sandbox.Mount{Kind: kind, Source: dir, Target: "/input", Trace: true})
 	return s, dir
 }
 

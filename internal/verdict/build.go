@@ -16,7 +16,7 @@ type BuildVerdict struct {
 
 // buildCatalogue is every check of the catalogue that is about where the build came from and how it went.
 var buildCatalogue = pick(CheckObjects, CheckReachable, CheckTree, CheckRecipe, CheckBuilder, CheckVouched, CheckFetched, CheckVendored, CheckIsolation,
-	CheckSteps, CheckReproducible, CheckCopied, CheckGit)
+	CheckSteps, CheckReproducible, CheckCopied, CheckAccount, CheckGit)
 
 func pick(ids ...string) []entry {
 	var list []entry

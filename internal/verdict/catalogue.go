@@ -36,6 +36,7 @@ const (
 	CheckReproducible = "rebuild.reproducible"
 	CheckCopied       = "rebuild.copied"
 	CheckGit          = "rebuild.git"
+	CheckAccount      = "inputs.account"
 	CheckForgiven     = "rebuild.forgiven"
 	CheckEmbedded     = "artefact.signature"
 	CheckMatch        = "rebuild.match"
@@ -73,6 +74,7 @@ var rebuilt = []entry{
 	{CheckSteps, "every step ended well and gave its outputs", rebuildSteps},
 	{CheckReproducible, "independent runs agree byte for byte", rebuildReproducible},
 	{CheckCopied, "the outputs were built, not copied", unlessPacked(rebuildCopied, "a module zip holds the files of the commit as they are")},
+	{CheckAccount, "everything that the build read is accounted for", unlessPacked(inputsAccount, "a module zip holds the files of the commit as they are")},
 	{CheckGit, "git was asked only what is answered", rebuildGit},
 	{CheckForgiven, "what was forgiven was declared and allowed by name, and adds up", rebuildForgiven},
 	{CheckEmbedded, "signatures inside what was shipped are by whom the policy names", artefactSignature},

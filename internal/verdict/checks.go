@@ -251,8 +251,7 @@ func opaqueFiles(s *Source, p *policy.Policy) (Check, bool) {
 		return Check{}, false
 	}
 	for _, o := range s.Opaque {
-		listed := slices.ContainsFunc(p.Source.Opaque, func(k policy.Opaque) bool { return k.Path == o.Path && k.SHA256 == o.SHA256 })
-		if !listed {
+		if !listed(p, o) {
 			return failed("%s: opaque (%s), not listed in the policy", fault.Quote(o.Path), o.Kind).
 				hint("look at it; [[source.opaque]] lists it by path and sha256 %s", o.SHA256), true
 		}

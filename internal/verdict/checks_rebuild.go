@@ -13,6 +13,9 @@ func sandboxIsolation(f Facts, _ *policy.Policy) Check {
 	if f.Rebuild == nil {
 		return notReached("isolation")
 	}
+	if list := f.Rebuild.Refused; len(list) > 0 {
+		return passed("no network, no view of this machine, inputs read-only; checked from inside before the first step; %s", refusedText(list))
+	}
 	return passed("no network, no view of this machine, inputs read-only; checked from inside before the first step")
 }
 

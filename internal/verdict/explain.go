@@ -13,6 +13,7 @@ var policyKeys = map[string][]string{
 	CheckVendored:     {"rebuild.vendored"},
 	CheckReproducible: {"rebuild.runs"},
 	CheckCopied:       {"rebuild.copy"},
+	CheckAccount:      {"rebuild.account", "source.read-opaque", "source.opaque"},
 	CheckForgiven:     {"rebuild.allow"},
 	CheckMatch:        {"rebuild.match", "rebuild.cover", "rebuild.allow", "rebuild.setting"},
 	CheckFound:        {"provenance", "quorum"},

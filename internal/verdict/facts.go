@@ -230,6 +230,30 @@ type Rebuild struct {
 	Cached    bool      `json:"cached"`
 	Packed    bool      `json:"packed,omitempty"` // nothing was built: this program packed the files of the commit
 	CopyCheck bool      `json:"copy-check"`       // the outputs were held against every input
+	Account   *Account  `json:"account,omitempty"`
+	Refused   []string  `json:"network-refused,omitempty"` // what the first run tried to reach, one line each
+}
+
+// Account says what the build read. The zero value accounts for nothing.
+type Account struct {
+	Proved    bool        `json:"proved"`            // a run that was shown nothing else gave the same bytes
+	Refuted   bool        `json:"refuted,omitempty"` // it was tried, and that run ended otherwise
+	Why       string      `json:"why,omitempty"`     // it is not proved
+	Source    []Digest    `json:"source"`            // the files of the tree that were read: what there is to read for a person too
+	Of        int         `json:"of"`                // files that the tree holds
+	Opaque    []Opaque    `json:"opaque,omitempty"`  // those of them that nobody can read
+	Generated int         `json:"generated-files"`
+	Vendored  int         `json:"vendored-files"`
+	Fetched   []Digest    `json:"fetched"` // files of the frozen inputs that were read
+	FetchedOf int         `json:"fetched-of"`
+	Layers    []LayerRead `json:"layers"` // parts of the builder
+}
+
+// LayerRead says whether anything of a part of the builder was read.
+type LayerRead struct {
+	Name   string `json:"name"`
+	Digest string `json:"digest"` // "" for what nobody pinned
+	Read   bool   `json:"read"`
 }
 
 // Disagree is the first difference between two runs.

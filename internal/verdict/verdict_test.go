@@ -24,7 +24,7 @@ func good() verdict.Facts {
 		Recipe:     &verdict.Recipe{SHA256: sumB, ChosenBy: verdict.ByCommit},
 		Builder:    &verdict.Builder{SHA256: sumB, Layers: []verdict.Layer{{Name: "go", Digest: "sha256:" + sumB, Voucher: verdict.Voucher{Kind: "checksum-database"}}}},
 		Inputs:     &verdict.Inputs{},
-		Rebuild:    &verdict.Rebuild{Runs: 2, Agree: true, Outputs: []verdict.Digest{{Name: "tool", SHA256: sumA, Size: 10}}, CopyCheck: true},
+		Rebuild:    &verdict.Rebuild{Runs: 2, Agree: true, Outputs: []verdict.Digest{{Name: "tool", SHA256: sumA, Size: 10}}, CopyCheck: true, Account: &verdict.Account{Proved: true, Of: 3, Source: []verdict.Digest{{Name: "main.go", SHA256: sumB, Size: 10}}, Layers: []verdict.LayerRead{{Name: "go", Digest: "sha256:" + sumB, Read: true}}}},
 		Comparison: &verdict.Comparison{Whole: verdict.Identical, Members: []verdict.MemberResult{{Path: "tool", State: verdict.Identical, SHA256: sumA, Size: 10, Output: "tool"}}},
 	}
 }

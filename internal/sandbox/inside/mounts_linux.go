@@ -61,7 +61,7 @@ func (r *root) place(mounts []wire.Mount, sources []int) error {
 
 // tree returns what a mount brings, not mounted anywhere yet.
 func (r *root) tree(m wire.Mount, source int) (int, error) {
-	if r.trace != nil && r.trace.why == "" && m.Directory && m.Kind != wire.Scratch {
+	if m.Trace && r.trace.why == "" && m.Directory && m.Kind != wire.Scratch {
 		if err := r.trace.survey(source, m.Target); err != nil {
 			r.trace.why = err.Error()
 		}
@@ -97,7 +97,7 @@ func (r *root) readOnly(m wire.Mount, source int) (int, error) {
 	if m.Masked {
 		return -1, blame(strconv.Quote(m.Target), "cannot be restricted to some of its files")
 	}
-	if m.Directory {
+	if m.Trace {
 		r.untraced(m.Target + " is a bind mount")
 	}
 	fd, err := unix.OpenTree(source, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE)
@@ -308,7 +308,7 @@ func named(m wire.Mount) map[string]bool {
 
 // untraced says why the trace cannot be complete.
 func (r *root) untraced(why string) {
-	if r.trace != nil && r.trace.why == "" {
+	if r.trace.why == "" {
 		r.trace.why = why
 	}
 }

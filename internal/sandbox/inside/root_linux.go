@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -44,7 +45,7 @@ const mountSafe = unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV
 
 func (p *process) buildRoot() error {
 	r := &p.root
-	if p.setup.Trace {
+	if slices.ContainsFunc(p.setup.Mounts, func(m wire.Mount) bool { return m.Trace }) {
 		r.trace = &trace{fd: -1}
 	}
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {

@@ -11,7 +11,6 @@ type Setup struct {
 	Budget   int64  // bytes that everything writable may hold together
 	Memory   int64  // what /proc/meminfo says
 	Listen   []string
-	Trace    bool   // write down which files of the mounts steps open
 	Asking   []byte // seccomp program that asks the host about connections
 	Plain    []byte // seccomp program for machines where it cannot be asked
 	Rlimits  []Rlimit
@@ -42,6 +41,7 @@ type Mount struct {
 	Directory            bool
 	Nested               bool // other file systems are mounted below Source
 	Device, Inode        uint64
+	Trace                bool   // write down which of its files steps open
 	Masked               bool   // of files that are not named only name, size, mode and time are shown
 	Named                []byte // paths inside, each with a NUL behind it
 }
