@@ -54,6 +54,11 @@ func (t *trace) below(fd int, at string, depth int) error {
 	f := &folder{path: at, files: map[string]bool{}}
 	t.folders = append(t.folders, f)
 	for _, e := range entries {
+		if e.kind == unix.DT_UNKNOWN {
+			if e.kind, err = kindOf(fd, e.name); err != nil {
+				return failed("look at "+path.Join(at, e.name), err)
+			}
+		}
 		switch e.kind {
 		case unix.DT_REG:
 			f.files[e.name] = false
@@ -79,43 +84,6 @@ func (t *trace) below(fd int, at string, depth int) error {
 // process 1 has to other people's files. One that may be entered but not listed is not closed.
 func closed(dir int, name string, err error) bool {
 	return errors.Is(err, unix.EACCES) && errors.Is(unix.Faccessat(dir, name, unix.X_OK, 0), unix.EACCES)
-}
-
-// entry is one name of a folder.
-type entry struct {
-	name string
-	kind byte // DT_REG and its kin
-}
-
-// readEntries lists an open folder with kinds (getdents64(2)).
-func readEntries(fd int) ([]entry, error) {
-	const header = 19 // inode, offset, length of the record, kind
-	var list []entry
-	buffer := make([]byte, 32<<10)
-	for {
-		n, err := unix.Getdents(fd, buffer)
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil || n == 0 {
-			return list, err
-		}
-		for rest := buffer[:n]; len(rest) > header; {
-			size := int(binary.NativeEndian.Uint16(rest[16:]))
-			name := unix.ByteSliceToString(rest[header:size])
-			e := entry{name, rest[18]}
-			rest = rest[size:]
-			if name == "." || name == ".." {
-				continue
-			}
-			if e.kind == unix.DT_UNKNOWN {
-				if e.kind, err = kindOf(fd, name); err != nil {
-					return nil, err
-				}
-			}
-			list = append(list, e)
-		}
-	}
 }
 
 func kindOf(fd int, name string) (byte, error) {

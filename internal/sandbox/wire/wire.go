@@ -12,7 +12,7 @@ import (
 )
 
 // Version changes whenever host and first process of different builds could misunderstand each other.
-const Version = 3
+const Version = 4
 
 // Names under which the static program is called, and the descriptors that it is handed.
 const (
