@@ -25,11 +25,14 @@ func Account(o *rebuild.Outcome, s *verdict.Source) (*verdict.Account, error) {
 			return nil, err
 		}
 	}
-	if o.Inputs != nil && o.Inputs.Closure != nil {
-		for _, e := range o.Inputs.Closure.Entries {
-			f.FetchedOf++
-			if _, read := slices.BinarySearch(a.Fetched, e.Path); read {
-				f.Fetched = append(f.Fetched, verdict.Digest{Name: e.Path, SHA256: e.SHA256, Size: e.Size})
+	if o.Inputs != nil {
+		for _, c := range o.Inputs.Closures {
+			for _, e := range c.Entries {
+				f.FetchedOf++
+				_, read := slices.BinarySearch(a.Fetched, e.Path)
+				if read || c.Ecosystem != "go" { // what a proxy answers is no file that can be left out: all of it counts as read
+					f.Fetched = append(f.Fetched, verdict.Digest{Name: e.Path, SHA256: e.SHA256, Size: e.Size})
+				}
 			}
 		}
 	}
