@@ -15,7 +15,7 @@ BENCHES := main source check diff build
 # every table is printed by one command; "make bench" runs them all. They assert nothing about time.
 BENCH := GLASSBUILD_BENCH=1 $(GO) test -count=1 -timeout 60m -v
 
-.PHONY: all build init test race lint e2e demo bench $(addprefix bench-,$(BENCHES)) cross clean
+.PHONY: all build init test race lint e2e demo bench $(addprefix bench-,$(BENCHES)) cross dist dist-verify clean
 
 all: build
 
@@ -69,6 +69,13 @@ e2e: build ## slow tests with real servers and toolchains
 cross: ## the program builds for every platform
 	for t in linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64; do \
 	  GOOS=$${t%/*} GOARCH=$${t#*/} $(GO) build $(STATIC) -o /dev/null ./cmd/glassbuild || exit 1; done
+
+dist: build ## a release of the checked-out commit in dist/, attested with KEY=FILE
+	@test -n "$(KEY)" || { echo "KEY=FILE names the private key that signs: openssl genpkey -algorithm ed25519 -out release.key"; exit 1; }
+	./.ci/dist release "$(KEY)"
+
+dist-verify: build ## the same with a key of the moment, then verified by glassbuild elsewhere, as somebody else
+	./.ci/dist
 
 clean:
 	rm -rf bin dist internal/sandbox/embedded/init-linux-*

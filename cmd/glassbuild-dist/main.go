@@ -18,17 +18,37 @@ import (
 	"github.com/glassbuild/glassbuild/internal/dist"
 )
 
-// platforms are those that a release is made for; the file name of a binary is glassbuild-OS-ARCHITECTURE.
-var platforms = []platform{{"linux", "amd64"}, {"linux", "arm64"}, {"darwin", "arm64"}, {"windows", "amd64"}}
-
 type platform struct{ os, arch string }
 
+// binary is the file name of a program: glassbuild-OS-ARCHITECTURE, as Go names them.
 func (p platform) binary() string {
 	name := "glassbuild-" + p.os + "-" + p.arch
 	if p.os == "windows" {
 		name += ".exe"
 	}
 	return name
+}
+
+// found lists the platforms for which a program lies in dir, in the order of their names.
+func found(dir string) ([]platform, error) {
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var platforms []platform
+	for _, e := range list {
+		parts := strings.Split(strings.TrimSuffix(e.Name(), ".exe"), "-")
+		if len(parts) != 3 || parts[0] != "glassbuild" || !e.Type().IsRegular() {
+			continue
+		}
+		if p := (platform{parts[1], parts[2]}); p.binary() == e.Name() {
+			platforms = append(platforms, p)
+		}
+	}
+	if len(platforms) == 0 {
+		return nil, fmt.Errorf("%s: holds no program", dir)
+	}
+	return platforms, nil
 }
 
 func main() {
@@ -55,7 +75,7 @@ func run(dir, source string) error {
 	if err := p.read(source); err != nil {
 		return err
 	}
-	for _, t := range platforms {
+	for _, t := range p.platforms {
 		if err := p.pack(t); err != nil {
 			return fmt.Errorf("%s/%s: %w", t.os, t.arch, err)
 		}
@@ -78,12 +98,14 @@ func commitTime() (time.Time, error) {
 
 // packer makes one release.
 type packer struct {
-	dir      string
-	info     dist.Info
-	common   []dist.File // licence and documentation
-	unix     []dist.File // manual pages and completions, as packages install them
-	binaries map[platform][]byte
-	made     []dist.File
+	dir    string
+	info   dist.Info
+	common []dist.File // licence and documentation
+	unix   []dist.File // manual pages and completions, as packages install them
+
+	platforms []platform
+	binaries  map[platform][]byte
+	made      []dist.File
 }
 
 // read takes the binaries, and lets the one for this machine write manual pages and completions.
@@ -96,7 +118,11 @@ func (p *packer) read(source string) error {
 		p.common = append(p.common, dist.File{Name: name, Mode: 0o644, Data: data})
 	}
 	p.binaries = map[platform][]byte{}
-	for _, t := range platforms {
+	var err error
+	if p.platforms, err = found(p.dir); err != nil {
+		return err
+	}
+	for _, t := range p.platforms {
 		name := filepath.Join(p.dir, t.binary())
 		data, err := os.ReadFile(name)
 		if err != nil {
@@ -208,13 +234,16 @@ func (p *packer) installed(t platform) []dist.File {
 	return files
 }
 
-// image makes one image for both architectures of Linux: the static program and nothing else.
+// image makes one image for every architecture of Linux: the static program and nothing else.
 func (p *packer) image() error {
 	var layers []dist.Layer
-	for _, t := range platforms {
+	for _, t := range p.platforms {
 		if t.os == "linux" {
 			layers = append(layers, dist.Layer{Architecture: t.arch, Files: []dist.File{{Name: "glassbuild", Mode: 0o755, Data: p.binaries[t]}}})
 		}
+	}
+	if len(layers) == 0 {
+		return nil
 	}
 	data, err := dist.Image(p.info, layers)
 	return p.leave("glassbuild-image.tar", data, err)
