@@ -29,8 +29,9 @@ $(INIT): $(shell find internal/sandbox internal/rebuild/vcs -name '*.go' -not -n
 	@touch $@
 
 test: init ## every quick test, race detector on where a C compiler is at hand
-	@if command -v $${CC:-gcc} >/dev/null; then set -x; CGO_ENABLED=1 $(GO) test -race -timeout 30m $(PACKAGES); \
-	else echo "no C compiler: running without the race detector"; set -x; $(GO) test -timeout 30m $(PACKAGES); fi
+	@$(GO) run ./cmd/glassbuild doctor >/dev/null || echo "NOT TESTED: this machine cannot rebuild (glassbuild doctor says why), so every test of the main job is skipped"
+	@set -o pipefail; if command -v $${CC:-gcc} >/dev/null; then set -x; CGO_ENABLED=1 $(GO) test -v -race -timeout 30m $(PACKAGES) | ./.ci/aloud; \
+	else echo "no C compiler: running without the race detector"; set -x; $(GO) test -v -timeout 30m $(PACKAGES) | ./.ci/aloud; fi
 
 lint: ## vet, staticcheck, govulncheck where its database can be reached, the import table
 	$(GO) vet $(PACKAGES)
@@ -64,7 +65,7 @@ bench-build: init ## starting a sandbox; unpacking a layer, and using a root aga
 	$(GO) test -run xxx -bench . -benchtime 3x ./internal/builder/rootfs
 
 e2e: build ## slow tests with real servers and toolchains
-	GLASSBUILD_E2E=1 $(GO) test -timeout 60m -run E2E ./...
+	@set -x -o pipefail; GLASSBUILD_E2E=1 $(GO) test -v -timeout 60m -run E2E ./... | ./.ci/aloud
 
 cross: ## the program builds for every platform
 	for t in linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64; do \

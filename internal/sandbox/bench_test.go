@@ -27,7 +27,7 @@ func BenchmarkTrue(b *testing.B) {
 	measure(b, func() {
 		s, err := sandbox.Embedded().Start(context.Background(), spec)
 		if err != nil {
-			b.Skip(err)
+			b.Skip("no sandbox to be had:", err)
 		}
 		r, err := s.Run(context.Background(), sandbox.Step{Argv: []string{"/usr/bin/true"}})
 		if err != nil || r.ExitCode != 0 {

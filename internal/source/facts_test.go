@@ -119,7 +119,7 @@ func TestSignatures(t *testing.T) {
 	t.Parallel()
 	keygen, err := exec.LookPath("ssh-keygen")
 	if err != nil {
-		t.Skip("no ssh-keygen")
+		t.Skip("ssh-keygen is not installed: no signature is compared with OpenSSH")
 	}
 	r := newRepo(t)
 	key := filepath.Join(t.TempDir(), "key")

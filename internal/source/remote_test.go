@@ -35,7 +35,7 @@ func serve(t *testing.T, root string) *gitServer {
 	}
 	backend := filepath.Join(strings.TrimSpace(string(execPath)), "git-http-backend")
 	if _, err := os.Stat(backend); err != nil {
-		t.Skip("no git-http-backend")
+		t.Skip("git-http-backend is not installed: nothing is fetched over https")
 	}
 	handler := &cgi.Handler{Path: backend, Stderr: io.Discard, Env: append(gitEnv()[len(os.Environ()):], "GIT_PROJECT_ROOT="+root, "GIT_HTTP_EXPORT_ALL=1",
 		"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*")}

@@ -135,7 +135,7 @@ func sshLogin(t *testing.T, answers sshAnswers) (addr, knownHosts string) {
 	socket := filepath.Join(dir, "a")
 	l, err := net.Listen("unix", socket)
 	if err != nil {
-		t.Skip(err)
+		t.Skip("no agent's socket to be had here:", err)
 	}
 	t.Cleanup(func() { l.Close() })
 	go func() {

@@ -70,16 +70,16 @@ func FuzzIgnore(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, rule, name string) {
 		if !localPath(name) || len(name) > 200 || len(rule) > 200 || strings.Contains("/"+strings.ToLower(name)+"/", "/.git") {
-			t.Skip()
+			t.Skip("not a path that a tree can hold")
 		}
 		r := newRepo(t, filepath.Join(t.TempDir(), "r"))
 		r.write(".gitignore", rule+"\n")
 		if p := filepath.Join(r.dir, name); os.MkdirAll(filepath.Dir(p), 0o755) != nil || os.WriteFile(p, nil, 0o644) != nil {
-			t.Skip()
+			t.Skip("not a path that this file system can hold")
 		}
 		_, code := r.ask("check-ignore", "-q", "--no-index", "--", name)
 		if code > 1 {
-			t.Skip()
+			t.Skip("git refuses the question")
 		}
 		if got, want := ignoredBelow(rule+"\n", "", name), code == 0; got != want {
 			t.Errorf("rule %q, path %q: ignored %v, git says %v", rule, name, got, want)
@@ -92,7 +92,7 @@ func FuzzGlob(f *testing.F) {
 	f.Add(strings.Repeat("*a", 50), strings.Repeat("a", 200))
 	f.Fuzz(func(t *testing.T, pattern, text string) {
 		if len(pattern) > 1000 || len(text) > 1000 {
-			t.Skip()
+			t.Skip("longer than any name")
 		}
 		matched := compileGlob(pattern, true).match(text)
 		if !strings.ContainsAny(pattern, `*?[\`) && matched != (pattern == text) {
