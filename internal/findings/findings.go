@@ -88,6 +88,8 @@ func tarballs(in *rebuild.Inputs) []verdict.Module {
 				m.Status, m.Detail = "verified", "package lock of the commit"
 			case in.Locked:
 				m.Status, m.Detail = "verified", "the lock beside the recipe"
+			case t.Status == fetchproxy.Named:
+				m.Status, m.Detail = "private", "package lock of the commit, by its version alone"
 			}
 			list = append(list, m)
 		}

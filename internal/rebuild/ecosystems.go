@@ -145,7 +145,7 @@ func (o *Outcome) checkTarballs(req Request, c *fetchproxy.Closure) error {
 			return err
 		}
 		for _, i := range list {
-			if old, ok := best[i.Path]; !ok || i.Status == fetchproxy.Mismatch || old.Status == fetchproxy.Unlocked {
+			if old, ok := best[i.Path]; !ok || weight[i.Status] > weight[old.Status] {
 				best[i.Path] = i
 			}
 		}
@@ -157,6 +157,9 @@ func (o *Outcome) checkTarballs(req Request, c *fetchproxy.Closure) error {
 	}
 	return nil
 }
+
+// weight orders what several locks say of one tarball.
+var weight = map[fetchproxy.IntegrityStatus]int{fetchproxy.Unlocked: 1, fetchproxy.Named: 2, fetchproxy.Locked: 3, fetchproxy.Mismatch: 4}
 
 // packageLocks reads the locks that npm reads in the folders of the fetch steps, and above them, where a workspace keeps its own.
 func (o *Outcome) packageLocks(r *recipe.Recipe) ([][]byte, error) {

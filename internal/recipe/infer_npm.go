@@ -271,8 +271,13 @@ func (f *npmInferrer) steps(r *Recipe) error {
 		}
 		f.add(r, Argv{"npm", "run", script}, f.dir, Commit, "script of its package.json")
 	}
-	f.add(r, Argv{"npm", "pack", "--ignore-scripts", "--pack-destination", OutputDir}, f.dir, BuiltIn, "the folder of the package")
 	output := packedName(f.at)
+	if strings.HasPrefix(r.Builder.NPM, "6.") { // which knows no --pack-destination
+		f.add(r, Argv{"npm", "pack", "--ignore-scripts"}, f.dir, BuiltIn, "the folder of the package")
+		f.add(r, Argv{"cp", output, OutputDir + "/" + output}, f.dir, BuiltIn, "npm 6 leaves it there")
+	} else {
+		f.add(r, Argv{"npm", "pack", "--ignore-scripts", "--pack-destination", OutputDir}, f.dir, BuiltIn, "the folder of the package")
+	}
 	r.Artifacts = []Artifact{{Output: output}}
 	f.say("artifact[0].output", BuiltIn, "the name that npm pack gives")
 	return nil

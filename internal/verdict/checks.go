@@ -330,7 +330,7 @@ func inputsFetched(f Facts, _ *policy.Policy) Check {
 	if in == nil {
 		return notReached("fetched inputs")
 	}
-	private, packages := 0, 0
+	private, packages, named := 0, 0, 0
 	for _, m := range in.Modules {
 		if m.Ecosystem == "npm" {
 			packages++
@@ -338,7 +338,9 @@ func inputsFetched(f Facts, _ *policy.Policy) Check {
 		switch m.Status {
 		case "verified":
 		case "private":
-			private++
+			if private++; m.Ecosystem == "npm" {
+				private, named = private-1, named+1
+			}
 		case "mismatch":
 			return failed("%s@%s: %s", fault.Quote(m.Path), fault.Quote(m.Version), m.Detail)
 		default:
@@ -349,10 +351,15 @@ func inputsFetched(f Facts, _ *policy.Policy) Check {
 	switch {
 	case in.Files == 0:
 		return passed("nothing was fetched")
-	case packages > 0 && modules == 0:
-		return passed("%s, as the lock names them", count(packages, "package")).with("sha256", in.SHA256)
 	case packages > 0:
-		return passed("%s, as the checksum database has it or the commit's go.sum names it; %s, as the lock names them", count(modules, "module"), count(packages, "package")).with("sha256", in.SHA256)
+		text := count(packages, "package") + ", as the lock names them"
+		if named > 0 {
+			text += fmt.Sprintf(", %d of them by version alone", named)
+		}
+		if modules > 0 {
+			text = fmt.Sprintf("%s, as the checksum database or the commit's go.sum has it; ", count(modules, "module")) + text
+		}
+		return passed("%s", text).with("sha256", in.SHA256)
 	case private > 0:
 		return passed("%s, %d of them private and known to the commit's go.sum only", count(len(in.Modules), "module"), private).with("sha256", in.SHA256)
 	}

@@ -212,7 +212,7 @@ type Module struct {
 	Path    string `json:"path"`
 	Version string `json:"version"`
 	Hash    string `json:"hash,omitempty"`
-	Status  string `json:"status"` // verified, private, unknown, mismatch
+	Status  string `json:"status"` // verified, private (npm: named by version alone), unknown, mismatch
 	Detail  string `json:"detail,omitempty"`
 	// Ecosystem is "npm" for a package of the npm registry; "" is a Go module.
 	Ecosystem string `json:"ecosystem,omitempty"`

@@ -325,8 +325,8 @@ func TestPackageLock(t *testing.T) {
 		`{"dependencies":{"a":{"version":"1.0.0","dependencies":{"left":{"version":"1.0.0","integrity":"` + right + `"}}}}}`:                                                    fetchproxy.Locked,
 		`{"packages":{"node_modules/left":{"version":"1.0.0","integrity":"` + wrong + `"}}}`:                                                                                    fetchproxy.Mismatch,
 		`{"packages":{"node_modules/left":{"version":"1.0.0","integrity":"` + right + `"},"node_modules/b/node_modules/left":{"version":"1.0.0","integrity":"` + wrong + `"}}}`: fetchproxy.Mismatch,
-		`{"packages":{"node_modules/left":{"version":"1.0.0","integrity":"sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk="}}}`:                                                                fetchproxy.Unlocked,
-		`{"packages":{"node_modules/left":{"version":"1.0.0","Integrity":"` + right + `"}}}`:                                                                                    fetchproxy.Unlocked,
+		`{"packages":{"node_modules/left":{"version":"1.0.0","integrity":"sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk="}}}`:                                                                fetchproxy.Named,
+		`{"packages":{"node_modules/left":{"version":"1.0.0","Integrity":"` + right + `"}}}`:                                                                                    fetchproxy.Named,
 		`{"packages":{"node_modules/left":{"version":"1.0.1","integrity":"` + right + `"}}}`:                                                                                    fetchproxy.Unlocked,
 		`{}`: fetchproxy.Unlocked,
 	} {

@@ -19,12 +19,13 @@ type Integrity struct {
 	Detail string          `json:"detail,omitempty"`
 }
 
-// IntegrityStatus is one of the three constants.
+// IntegrityStatus is one of the four constants.
 type IntegrityStatus string
 
 const (
 	Locked   IntegrityStatus = "locked"   // the lock has its SHA-256, SHA-384 or SHA-512, and it is right
-	Unlocked IntegrityStatus = "unlocked" // the lock does not name it, or only by SHA-1
+	Named    IntegrityStatus = "named"    // the lock has its exact version, and no digest of it or only a SHA-1: the registry's word counts
+	Unlocked IntegrityStatus = "unlocked" // the lock does not name it
 	Mismatch IntegrityStatus = "mismatch" // the lock has another digest
 )
 
@@ -143,13 +144,20 @@ func checkIntegrity(want []string, f *os.File) (Integrity, error) {
 	if len(want) == 0 {
 		return Integrity{Status: Unlocked, Detail: "not in the lock"}, nil
 	}
+	out := Integrity{Status: Locked}
 	for _, text := range want {
 		status, err := checkOne(text, f)
-		if err != nil || status != Locked {
-			return Integrity{Status: status, Detail: "the lock says " + fault.Quote(text)}, err
+		if err != nil {
+			return Integrity{Status: status}, err
+		}
+		if status == Mismatch || status == Named && out.Status == Locked {
+			out = Integrity{Status: status, Detail: "the lock says " + fault.Quote(text)}
+		}
+		if status == Mismatch {
+			break
 		}
 	}
-	return Integrity{Status: Locked}, nil
+	return out, nil
 }
 
 // checkOne holds a tarball against the strongest digest of an integrity string; SHA-1 proves nothing.
@@ -160,7 +168,7 @@ func checkOne(text string, f *os.File) (IntegrityStatus, error) {
 	good, strong, err := npm.Holds(text, f)
 	switch {
 	case err != nil || !strong:
-		return Unlocked, err
+		return Named, err
 	case good:
 		return Locked, nil
 	}
