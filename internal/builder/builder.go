@@ -84,6 +84,7 @@ type Layer struct {
 	Target   string // inside
 	Digest   string // of its content: "h1:…" or "sha256:…"; "" when it is not pinned
 	Voucher  Voucher
+	Shadowed bool      // another layer lies over all of it: it is not shown
 	PURL     string    // the layer itself as a package URL, where its ecosystem has one
 	Packages []Package // what is in it, where it says so of itself
 	Parts    []Part    // what it is made of, where a lock names that
@@ -173,6 +174,27 @@ func Prepare(ctx context.Context, req Request, opts Options) (*Root, error) {
 	root.Kind = strings.Join(kinds, "+")
 	root.seal()
 	return root, nil
+}
+
+// Packages lists everything that the root is made of, as far as its parts say so: each layer, and what it holds.
+func (r *Root) Packages() []Package {
+	var list []Package
+	for _, l := range r.Layers {
+		list = append(list, Package{Name: l.Name, Version: l.Version, PURL: l.URI()})
+		list = append(list, l.Packages...)
+	}
+	return list
+}
+
+// URI names the layer as package-url/purl-spec does; "" where it has no version.
+func (l *Layer) URI() string {
+	switch {
+	case l.PURL != "":
+		return l.PURL
+	case l.Version == "" || l.Name == "host":
+		return ""
+	}
+	return "pkg:generic/" + l.Name + "@" + strings.NewReplacer("+", "%2B", ":", "%3A").Replace(l.Version)
 }
 
 var ownPlatform = runtime.GOOS + "/" + runtime.GOARCH

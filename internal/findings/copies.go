@@ -97,7 +97,7 @@ func (s *search) indexes(ctx context.Context) ([]*compare.Index, error) {
 		list = append(list, x)
 	}
 	for _, l := range s.outcome.Builder.Layers {
-		if l.Digest == "" {
+		if l.Digest == "" || l.Shadowed {
 			continue
 		}
 		if x, err = s.indexOnce(ctx, "layer "+l.Name+" "+l.Version+"\n"+l.Digest, folder(l.Dir, l.Name, compare.FromBuilder)); err != nil {

@@ -123,7 +123,7 @@ func (b *Build) packages() []sbom.Component {
 func (b *Build) tools() []sbom.Component {
 	var out []sbom.Component
 	for _, l := range b.Outcome.Builder.Layers {
-		c := sbom.Component{Name: l.Name, Version: l.Version, PURL: layerURI(l), Use: sbom.Tool}
+		c := sbom.Component{Name: l.Name, Version: l.Version, PURL: l.URI(), Use: sbom.Tool}
 		if sum, ok := strings.CutPrefix(l.Digest, "sha256:"); ok {
 			c.Digests = sha256Digest(sum)
 		}

@@ -199,23 +199,13 @@ func layers(root *builder.Root) ([]evidence.Resource, error) {
 		if err != nil {
 			return nil, fault.Failf("builder "+fault.Quote(l.Name), "%w", err)
 		}
-		r := evidence.Resource{Name: "builder/" + l.Name, URI: layerURI(l), Digest: d}
+		r := evidence.Resource{Name: "builder/" + l.Name, URI: l.URI(), Digest: d}
 		if l.Voucher.Kind != "" {
 			r.Annotations = map[string]any{"voucher": l.Voucher.Kind, "by": l.Voucher.By}
 		}
 		out = append(out, r)
 	}
 	return out, nil
-}
-
-func layerURI(l builder.Layer) string {
-	if l.PURL != "" {
-		return l.PURL
-	}
-	if l.Version == "" {
-		return ""
-	}
-	return "pkg:generic/" + l.Name + "@" + escapeVersion(l.Version)
 }
 
 // layerDigest writes a digest of ours as in-toto's digest_set.md does: a module's h1 is dirHash there, in hex.

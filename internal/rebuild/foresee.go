@@ -35,6 +35,16 @@ func Foresee(ctx context.Context, req Request) (Estimate, error) {
 			disk += toolchainBytes
 		}
 	}
+	if p := r.Builder.Patch; p != nil {
+		add("apply the patch %s (sha256 %s) to the toolchain's source, and build the tools that it touches, in a sandbox without network, where that was not done before", p.File, p.SHA256)
+	}
+	if r.Builder.Node != "" {
+		add("fetch Node.js %s from the npm registry where it is not in the cache, and check its integrity", r.Builder.Node)
+		disk += nodeBytes
+	}
+	if r.Builder.NPM != "" {
+		add("fetch npm %s from the npm registry where it is not in the cache, and check its integrity", r.Builder.NPM)
+	}
 	if d := r.Builder.Debian; d != nil {
 		add("fetch what the lock names of Debian %s and is not in the cache, check it against the archive's signed Release file, and lay it as a root", d.Suite)
 		disk += debianBytes
@@ -59,6 +69,9 @@ func Foresee(ctx context.Context, req Request) (Estimate, error) {
 
 // toolchainBytes is what an unpacked Go toolchain takes: 1.18 to 1.26 take 240 to 420 MB.
 const toolchainBytes = 400_000_000
+
+// nodeBytes is what Node.js takes, as it is fetched and unpacked.
+const nodeBytes = 150_000_000
 
 // debianBytes is what a root with a C compiler takes, packages included.
 const debianBytes = 450_000_000

@@ -98,6 +98,9 @@ func (v Variation) env(epoch int64, over ...map[string]string) []string {
 func (o *Outcome) mounts(v Variation) []sandbox.Mount {
 	var list []sandbox.Mount
 	for _, l := range o.Builder.Layers {
+		if l.Shadowed {
+			continue
+		}
 		kind := sandbox.ReadOnly
 		if l.Target == "/" { // places to mount on, accounts and files are made in a whole root; what is written stays in memory
 			kind = sandbox.Overlay

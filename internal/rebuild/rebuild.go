@@ -158,9 +158,13 @@ func (o *Outcome) prepare(ctx context.Context, req Request) error {
 		return named(err, checkBuilder)
 	}
 	o.Builder = root
+	if err := o.patchToolchain(ctx, req, opts); err != nil {
+		return named(err, checkBuilder)
+	}
 	if err := pinned(req.Lock, root); err != nil {
 		return err
 	}
+	o.Record.Packages = root.Packages()
 	return checkScripts(req.Recipe, root)
 }
 

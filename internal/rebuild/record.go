@@ -3,6 +3,7 @@ package rebuild
 import (
 	"time"
 
+	"github.com/glassbuild/glassbuild/internal/builder"
 	"github.com/glassbuild/glassbuild/internal/remote"
 	"github.com/glassbuild/glassbuild/internal/sandbox"
 )
@@ -10,16 +11,18 @@ import (
 // Record is what was true of this run and not of its inputs: times, memory, limits obtained, addresses. It stands beside
 // the verdict, never in it.
 type Record struct {
-	Format  int         `json:"format"`
-	Runtime string      `json:"runtime,omitempty"`
-	Commit  string      `json:"commit,omitempty"`
-	Tree    string      `json:"tree-sha256,omitempty"`
-	Builder string      `json:"builder-sha256,omitempty"`
-	Inputs  string      `json:"inputs-sha256,omitempty"`
-	Cached  bool        `json:"cached"`
-	Fetch   *RunRecord  `json:"fetch,omitempty"`
-	Runs    []RunRecord `json:"runs,omitempty"`
-	Account *Account    `json:"account,omitempty"` // what the steps read
+	Format   int               `json:"format"`
+	Runtime  string            `json:"runtime,omitempty"`
+	Commit   string            `json:"commit,omitempty"`
+	Tree     string            `json:"tree-sha256,omitempty"`
+	Builder  string            `json:"builder-sha256,omitempty"`
+	Inputs   string            `json:"inputs-sha256,omitempty"`
+	Cached   bool              `json:"cached"`
+	Packages []builder.Package `json:"builder-packages,omitempty"` // what the builder's root is made of, as far as it says so
+	Tools    []RunRecord       `json:"toolchain,omitempty"`        // runs that built tools of a patched toolchain
+	Fetch    *RunRecord        `json:"fetch,omitempty"`
+	Runs     []RunRecord       `json:"runs,omitempty"`
+	Account  *Account          `json:"account,omitempty"` // what the steps read
 	// Restricted is the run that was shown only what the trace of the first run names, where it ended otherwise and
 	// another one took its place.
 	Restricted *RunRecord       `json:"restricted,omitempty"`

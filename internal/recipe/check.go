@@ -16,6 +16,7 @@ import (
 var (
 	goVersion     = newPattern(`^1\.(0|[1-9][0-9]?)(\.(0|[1-9][0-9]?))?((rc|beta)[1-9][0-9]?)?$`)
 	exactVersion  = newPattern(`^(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})(-[0-9A-Za-z.-]{1,64})?$`)
+	patchName     = newPattern(`^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,100}$`)
 	imageDigest   = newPattern(`@sha256:[0-9a-f]{64}$`)
 	debianName    = newPattern(`^[a-z0-9][a-z0-9+.-]{1,127}(=[0-9A-Za-z.+:~-]{1,127})?$`)
 	debianSuite   = newPattern(`^[a-z][a-z0-9.-]{1,63}$`)
@@ -67,7 +68,24 @@ func checkBuilder(r *Recipe, report reporter) error {
 			return report(fmt.Sprintf("builder.without[%d]", i), "%s: bad pattern", fault.Quote(p))
 		}
 	}
+	if err := checkPatch(b, report); err != nil {
+		return err
+	}
 	return checkDebian(b.Debian, report)
+}
+
+func checkPatch(b Builder, report reporter) error {
+	p := b.Patch
+	switch {
+	case p == nil:
+	case b.Go == "":
+		return report("builder.patch", "changes a Go toolchain, but no go version is named")
+	case !patchName.MatchString(p.File):
+		return report("builder.patch", "%s: want the name of a file beside the recipe", fault.Quote(p.File)).WithHint(`for example: patch = { file = "go.patch", sha256 = "…" }`)
+	case !hexDigest.MatchString(p.SHA256):
+		return report("builder.patch", "%s is not a SHA-256 in lower-case hex", fault.Quote(p.SHA256))
+	}
+	return nil
 }
 
 func checkDebian(d *Debian, report reporter) error {

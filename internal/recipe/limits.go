@@ -14,6 +14,8 @@ const (
 	MaxPath      = 4000
 	maxManifest  = 4 << 20 // a package.json
 	maxManifests = 5000    // of them in one commit
+	// MaxPatchBytes bounds a patch of the toolchain.
+	MaxPatchBytes = 1 << 20
 	// MaxEnvValue bounds the value of one environment variable.
 	MaxEnvValue = 16 << 10
 )

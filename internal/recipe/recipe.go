@@ -7,6 +7,7 @@
 //	[builder]                    # what the steps run in; see package builder
 //	go = "1.26.5"
 //	debian = { suite = "bookworm", packages = ["gcc", "libc6-dev", "make"] }
+//	patch = { file = "go.patch", sha256 = "…" }  # applied to the Go toolchain's source
 //
 //	[source]
 //	attributes = "raw"           # raw | checkout | archive: whether .gitattributes transform the exported files
@@ -64,6 +65,7 @@ type Recipe struct {
 	Steps     []Step
 	Artifacts []Artifact
 	Digest    string // SHA-256 of TOML(), hex
+	PatchText []byte // content of Builder.Patch; the digest there is its own
 }
 
 // Builder names what the steps run in.
@@ -72,9 +74,16 @@ type Builder struct {
 	Without []string `toml:"without"` // files of the Go toolchain that are left out: patterns of path.Match, such as "bin/gofmt"
 	Node    string   `toml:"node"`    // exact version
 	NPM     string   `toml:"npm"`     // exact version
+	Patch   *Patch   `toml:"patch"`   // a change of the Go toolchain's source
 	Image   string   `toml:"image"`   // pinned by digest
 	Debian  *Debian  `toml:"debian"`  // packages of a Debian suite
 	Host    bool     `toml:"host"`    // this machine's own /usr
+}
+
+// Patch names a file beside the recipe, by its digest.
+type Patch struct {
+	File   string `toml:"file,required"`
+	SHA256 string `toml:"sha256,required"`
 }
 
 // Debian names packages of a suite; their versions and digests stand in the lock.

@@ -31,6 +31,7 @@ type Request struct {
 	Data     []byte                                         // its content
 	Lock     []byte                                         // the lock beside it; nil for none
 	ReadFile func(path string, limit int64) ([]byte, error) // reads a file of the commit; a missing one is fs.ErrNotExist
+	Dir      string                                         // folder of the auditor's own file, which what it names lies in
 	Artefact *Inference                                     // the shipped binaries; nil when there are none
 }
 
@@ -40,7 +41,7 @@ func (in *Request) ReadOwn(path string) error {
 	if in.Data, err = readSmall(path); err != nil {
 		return fault.Usagef(fault.Quote(path), "cannot be read: %w", err)
 	}
-	in.Name = filepath.Base(path)
+	in.Name, in.Dir = filepath.Base(path), filepath.Dir(path)
 	lock := strings.TrimSuffix(path, ".toml") + ".lock"
 	if in.Lock, err = readSmall(lock); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fault.Usagef(fault.Quote(lock), "cannot be read: %w", err)
@@ -77,7 +78,7 @@ type Resolved struct {
 // Resolve takes the auditor's recipe, else the commit's, else infers one from the artefact.
 func Resolve(ctx context.Context, in Request) (*Resolved, error) {
 	if in.Name != "" {
-		return parsed(in.Name, in.Data, in.Name+" (lock)", in.Lock, Auditor)
+		return parsed(in.Name, in.Data, in.Name+" (lock)", in.Lock, Auditor, in.beside)
 	}
 	if in.ReadFile != nil {
 		data, err := in.ReadFile(FileName, tomlfile.MaxBytes+1)
@@ -86,7 +87,7 @@ func Resolve(ctx context.Context, in Request) (*Resolved, error) {
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return nil, err
 			}
-			return parsed(FileName, data, LockFileName, lock, Commit)
+			return parsed(FileName, data, LockFileName, lock, Commit, in.ReadFile)
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
@@ -103,9 +104,12 @@ func Resolve(ctx context.Context, in Request) (*Resolved, error) {
 	return &Resolved{Recipe: inferred.Recipe, ChosenBy: Artefact, Lines: inferred.Lines, Inferred: inferred}, nil
 }
 
-func parsed(name string, data []byte, lockName string, lock []byte, by Chooser) (*Resolved, error) {
+func parsed(name string, data []byte, lockName string, lock []byte, by Chooser, beside func(string, int64) ([]byte, error)) (*Resolved, error) {
 	r, err := Parse(name, data)
 	if err != nil {
+		return nil, err
+	}
+	if err := r.readPatch(beside); err != nil {
 		return nil, err
 	}
 	out := &Resolved{Recipe: r, ChosenBy: by, Lines: r.lines()}
@@ -120,4 +124,49 @@ func parsed(name string, data []byte, lockName string, lock []byte, by Chooser) 
 		}
 	}
 	return out, nil
+}
+
+// beside reads a file that lies beside the auditor's own recipe.
+func (in *Request) beside(name string, limit int64) ([]byte, error) {
+	root, err := os.OpenRoot(in.Dir)
+	if err != nil {
+		return nil, fault.Usagef(fault.Quote(in.Dir), "cannot be read")
+	}
+	defer root.Close()
+	st, err := root.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !st.Mode().IsRegular() {
+		return nil, fault.Usagef(fault.Quote(name), "is no plain file")
+	}
+	f, err := root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, limit))
+}
+
+// readPatch reads the patch that the recipe names, which must be exactly the one that it means.
+func (r *Recipe) readPatch(beside func(string, int64) ([]byte, error)) error {
+	p := r.Builder.Patch
+	if p == nil {
+		return nil
+	}
+	object := fault.Quote(p.File)
+	data, err := beside(p.File, MaxPatchBytes+1)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fault.Inconclusivef(object, "the recipe names this patch, and there is no such file beside it")
+	case err != nil:
+		return err
+	case len(data) > MaxPatchBytes:
+		return fault.Failf(object, "exceeds limit: at most %d bytes", MaxPatchBytes)
+	case digest(data) != p.SHA256:
+		return fault.Failf(object, "has the SHA-256 %s, the recipe says %s", digest(data), p.SHA256).
+			WithHint("look at what changed; a patch is named by its digest because it changes what the compiler does")
+	}
+	r.PatchText = data
+	return nil
 }

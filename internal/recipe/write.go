@@ -106,6 +106,9 @@ func (c *canonical) builder(b Builder) {
 	if len(b.Without) > 0 {
 		c.pair("builder.", "without", tomlfile.QuoteList(b.Without))
 	}
+	if b.Patch != nil {
+		c.pair("builder.", "patch", "{ file = "+tomlfile.Quote(b.Patch.File)+", sha256 = "+tomlfile.Quote(b.Patch.SHA256)+" }")
+	}
 	c.text("builder.", "node", b.Node)
 	c.text("builder.", "npm", b.NPM)
 	c.text("builder.", "image", b.Image)
