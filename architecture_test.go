@@ -42,7 +42,7 @@ var table = map[string][]string{
 	"internal/evidence":   {"trust"},
 	"internal/provenance": {"source", "recipe", "builder", "rebuild", "sandbox", "evidence"},
 	"internal/oci":        {"archive", "evidence"},
-	"internal/kit":        {},
+	"internal/kit":        {"archive", "oci"},
 	"internal/dist":       {"oci", "evidence"},
 	"internal/tomlfile":   {},
 	"internal/store":      {},

@@ -109,6 +109,10 @@ func (r *run) published(ctx context.Context, mod module.Version) (string, error)
 	}
 	defer checker.Close()
 	status, detail := checker.Check(ctx, mod, sum)
+	if status == gomod.Unknown && src.Sealed() {
+		// elsewhere the database says that it has no record; a kit can leave out the record of what was altered
+		return "", fault.Inconclusivef(mod.Path+"@"+mod.Version, "cannot be looked up in a kit: %s", detail).WithCheck(verdict.CheckPublished)
+	}
 	r.facts.Published = &verdict.Module{Path: mod.Path, Version: mod.Version, Hash: sum, Status: string(status), Detail: detail}
 	return sum, nil
 }

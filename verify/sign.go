@@ -11,7 +11,6 @@ import (
 	"github.com/glassbuild/glassbuild/internal/evidence"
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/provenance"
-	"github.com/glassbuild/glassbuild/internal/source"
 	"github.com/glassbuild/glassbuild/internal/verdict"
 )
 
@@ -125,12 +124,12 @@ func (r *run) summary(v Verdict) *evidence.Summary {
 
 // address is where others find the source, as far as that is known.
 func (r *run) address() string {
-	if r.commit != nil && !strings.Contains(r.where, "://") {
+	if r.kit == nil && r.commit != nil && !strings.Contains(r.where, "://") { // the origin in a kit is a claim of whoever packed it
 		if origin, err := r.commit.Origin(); err == nil && origin != "" {
 			return origin
 		}
 	}
-	return source.DisplayName(r.where)
+	return r.displayed(r.where)
 }
 
 // ownProvenance is the provenance of the rebuild itself, so that anyone can count rebuilders. There is none of a build that

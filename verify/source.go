@@ -92,7 +92,7 @@ func (r *run) openSource(ctx context.Context) error {
 		}
 		by = verdict.ByArtefact // or the registry of it: a claim all the same
 	}
-	r.req.Progress("opening %s", fault.Quote(source.DisplayName(where)))
+	r.req.Progress("opening %s", fault.Quote(r.displayed(where)))
 	c, err := source.Open(ctx, where, id, r.sourceOptions(recipe.Raw))
 	if err != nil {
 		return withCheck(err, verdict.CheckObjects)
@@ -100,7 +100,7 @@ func (r *run) openSource(ctx context.Context) error {
 	r.commit, r.where = c, where
 	f := c.Facts()
 	r.facts.Source = &verdict.Source{
-		Repository: source.DisplayName(where), Commit: f.ID, ChosenBy: by, GitTree: f.Tree, Time: f.Committer.When, Refs: f.Refs,
+		Repository: r.displayed(where), Commit: f.ID, ChosenBy: by, GitTree: f.Tree, Time: f.Committer.When, Refs: f.Refs,
 		Signature: r.judgeSignature(f.SignedPayload, f.Signature, f.Committer.When), Roots: r.rootsRef, Attributes: string(recipe.Raw),
 	}
 	for _, t := range f.Tags {
@@ -114,7 +114,19 @@ func (r *run) openSource(ctx context.Context) error {
 // sourceOptions say how the commit is opened. What is built needs its content, not pointers to it (row 34 of the bad-input
 // list); what is only looked at may lack it.
 func (r *run) sourceOptions(a recipe.Attributes) source.Options {
-	return source.Options{Need: r.need(), Remote: r.remote, CacheDir: r.store.Dir(), Attributes: rebuild.ExportMode(a), RequireContent: !r.lastTouched}
+	opt := source.Options{Need: r.need(), Remote: r.remote, CacheDir: r.store.Dir(), Attributes: rebuild.ExportMode(a), RequireContent: !r.lastTouched}
+	if r.req.packing != nil {
+		opt.Recorder = r.req.packing.recorder
+	}
+	return opt
+}
+
+// displayed is the repository as the verdict names it.
+func (r *run) displayed(where string) string {
+	if r.kit != nil {
+		return r.kit.name
+	}
+	return source.DisplayName(where)
 }
 
 // exportAs opens the commit again with the export mode that the recipe asks for; the policy judges it (F12).
@@ -141,6 +153,9 @@ func (r *run) need() source.Need {
 
 // repository is the one that was named, or the one in the current folder.
 func (r *run) repository() (string, error) {
+	if r.kit != nil {
+		return r.kit.repository, nil
+	}
 	if r.req.Repository != "" {
 		return r.req.Repository, nil
 	}

@@ -62,6 +62,9 @@ type Request struct {
 	DataDir     string // where UpdateTrust stores; "" is the user's data folder
 	Sign        Sign   // the zero value signs nothing
 	Progress    func(format string, args ...any)
+	Kit         string // file or image that everything is taken from which is not the auditor's own; "" is none
+
+	packing *packing // what is read falls into this kit
 }
 
 // Result is a verdict and the record of the run.
@@ -71,6 +74,7 @@ type Result struct {
 	LogTail []string // the end of the output of a step that failed; comes from the vendor: quote it
 	Signed  *Signed  // nil where nothing was to be signed, or nothing was
 	SignErr error    // why the verdict was not signed; the verdict stands all the same
+	Notes   []string // what else a person should know, quoted
 }
 
 // Run verifies. An error means that there is no verdict: wrong arguments, policy or recipe, or an interruption.
@@ -94,12 +98,12 @@ func Run(ctx context.Context, req Request) (*Result, error) {
 		return nil, err
 	}
 	if err != nil {
-		r.facts.Problems = append(r.facts.Problems, verdict.ProblemOf(err, ""))
+		r.facts.Problems = append(r.facts.Problems, verdict.ProblemOf(r.notInKit(err), ""))
 	}
 	if r.facts.Comparison == nil {
 		r.hostile()
 	}
-	res := &Result{Verdict: verdict.Decide(r.facts, r.policy), Record: r.record()}
+	res := &Result{Verdict: verdict.Decide(r.facts, r.policy), Record: r.record(), Notes: r.notes}
 	if r.outcome != nil {
 		res.LogTail = r.outcome.LogTail
 	}
@@ -145,6 +149,9 @@ type run struct {
 	checker *checker  // judges signed evidence; nil where the policy demands none
 	judged  func()    // waits for the checker
 	since   string    // commit from which on every one is looked at; "" is what the policy says
+
+	kit   *opened // stands in the place of repository, network and cache; nil for none
+	notes []string
 
 	lastTouched bool // the history of single files is wanted
 	math        *mathMemory
@@ -202,10 +209,20 @@ func (r *run) open(ctx context.Context) error {
 	if r.store, err = store.Open(dir); err != nil {
 		return err
 	}
-	if r.remote, err = gomod.NewRemote(r.req.Offline, builder.PlainHTTP()...); err != nil {
+	if r.dir, err = r.store.NewRun(); err != nil {
 		return err
 	}
-	r.dir, err = r.store.NewRun()
+	switch {
+	case r.req.Kit != "":
+		err = r.openKit(ctx)
+	case r.req.packing != nil:
+		err = r.openStaging(ctx)
+	default:
+		r.remote, err = gomod.NewRemote(r.req.Offline, builder.PlainHTTP()...)
+	}
+	if err != nil {
+		r.dir.Close()
+	}
 	return err
 }
 
@@ -244,6 +261,9 @@ func (r *run) record() Record {
 		rec = r.outcome.Record
 	}
 	rec.Format = 1
+	if r.kit != nil {
+		rec.Kit = r.kit.Digest
+	}
 	rec.Runtime = r.runtime.Name()
 	rec.Requests = r.remote.Requests()
 	if f := r.facts.Source; f != nil {

@@ -28,7 +28,7 @@ func (f *commonFlags) register(c *cobra.Command) {
 
 func (a *app) verifyCommand() *cobra.Command {
 	var f commonFlags
-	var policyFile, history, member, format, output, trustedRoot, node, npm string
+	var policyFile, history, member, format, output, trustedRoot, node, npm, kitFile string
 	var evidence []string
 	var plan bool
 	var sign signVerdict
@@ -47,8 +47,14 @@ first line of the report then says so.`,
   glassbuild verify tool.tar.gz --repo https://example.org/tool.git --commit ID --member bin/tool
   glassbuild verify ./release --repo https://example.org/tool.git --commit ID
   glassbuild verify ./tool --repo ./source --plan
+  glassbuild verify --kit release.kit --commit ID --policy policy.toml
   glassbuild verify ./tool --repo ./source --commit ID --policy policy.toml --sign --key auditor.key`,
-		Args: atLeastOne("the shipped file, folder or archive"),
+		Args: func(c *cobra.Command, args []string) error {
+			if kitFile != "" {
+				return nil // the kit may hold it
+			}
+			return atLeastOne("the shipped file, folder or archive")(c, args)
+		},
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := report.CheckFormat(format); err != nil {
 				return err
@@ -64,8 +70,11 @@ first line of the report then says so.`,
 				return err
 			}
 			ctx, p := a.progress(c.Context())
+			if len(args) == 0 {
+				args = []string{""}
+			}
 			req := verify.Request{
-				Artefact: args[0], Member: member, Repository: f.repo, Commit: f.commit, RecipeFile: f.recipe, PolicyFile: policyFile,
+				Artefact: args[0], Kit: kitFile, Member: member, Repository: f.repo, Commit: f.commit, RecipeFile: f.recipe, PolicyFile: policyFile,
 				Offline: f.offline, NoCache: f.noCache, Keep: f.keep, ToolVersion: version(), Progress: p.Step,
 				Node: node, NPM: npm, Evidence: evidence, TrustedRoot: trustedRoot, Sign: signing,
 			}
@@ -82,7 +91,7 @@ first line of the report then says so.`,
 			}
 			req.History = history
 			var res *verify.Result
-			if member == "" && verify.IsRelease(args) {
+			if member == "" && args[0] != "" && verify.IsRelease(args) {
 				res, err = verify.Release(ctx, req, args)
 			} else if len(args) > 1 {
 				err = fault.Usagef("--member", "is about one artefact")
@@ -100,6 +109,7 @@ first line of the report then says so.`,
 		},
 	}
 	f.register(c)
+	c.Flags().StringVar(&kitFile, "kit", "", "take repository, builder, inputs and, where none is named, the artefact from this kit, and open no connection")
 	c.Flags().StringVar(&policyFile, "policy", "", "policy file of yours (default: the built-in policy, see glassbuild policy)")
 	c.Flags().StringArrayVar(&evidence, "evidence", nil, "file, folder, image or repository with signed evidence, where the policy demands some; may be repeated")
 	c.Flags().StringVar(&trustedRoot, "trusted-root", "", "trusted root for it (default: what the policy names, or trust update stored)")
@@ -135,6 +145,9 @@ func (a *app) verdict(res *verify.Result, format, output string) error {
 	}
 	for _, line := range res.LogTail {
 		a.say.say(sayLog, "%s", line)
+	}
+	for _, n := range res.Notes {
+		a.say.say(sayNote, "%s", n)
 	}
 	for _, h := range report.Hints(res.Verdict) {
 		a.say.say(sayHint, "%s", h)

@@ -127,21 +127,18 @@ func (p *npmPart) integrity(ctx context.Context) (string, error) {
 // describe asks the registry for the version.
 func (p *npmPart) describe(ctx context.Context) (npm.Registry, *npm.Version, error) {
 	var r npm.Registry
-	if p.opts.Offline {
+	if p.opts.Offline && !p.opts.Remote.Sealed() {
 		return r, nil, fault.Inconclusivef(p.object(), "is not in the cache, and the run is offline").WithHint("run once without --offline").WithCheck(CheckAvailable)
 	}
-	config := p.opts.NPM
-	if config == nil {
-		c, err := npm.LoadConfig(ctx)
-		if err != nil {
-			return r, nil, err
-		}
-		config = &c
-	}
-	if err := config.Check(); err != nil {
+	var err error
+	if p.opts.NPM != nil {
+		r = npm.Registry{Config: *p.opts.NPM, Client: p.opts.Remote.HTTP(), Shelf: p.opts.Remote}
+	} else if r, err = npm.LoadRegistry(ctx, p.opts.Remote); err != nil {
 		return r, nil, err
 	}
-	r = npm.Registry{Config: *config, Client: p.opts.Remote.HTTP()}
+	if err := r.Config.Check(); err != nil {
+		return r, nil, err
+	}
 	v, err := r.Describe(ctx, p.name, p.version)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

@@ -178,7 +178,7 @@ func (o Options) key() string { return cmp.Or(o.verifier, gomod.ChecksumDatabase
 
 // source is where modules come from, with the checksum database pinned.
 func (o Options) source() (*gomod.Source, error) {
-	if o.Offline || o.Remote == nil {
+	if o.Remote == nil || o.Offline && !o.Remote.Sealed() {
 		return gomod.NewSource(o.GoEnv.WithKey(o.key()), refusal{})
 	}
 	return gomod.NewSource(o.GoEnv.WithKey(o.key()), o.Remote)

@@ -24,12 +24,23 @@ type Fetcher interface {
 	Fetch(ctx context.Context, url string, limit int64) (io.ReadCloser, error)
 }
 
+// Shelf has files by their paths in the protocol, see remote.Shelf. *remote.Client is one.
+type Shelf interface {
+	Shelved() bool
+	Sealed() bool
+	Named(name string, fetch func() (io.ReadCloser, error)) (io.ReadCloser, error)
+}
+
+// shelfName is what files of the protocol are called on a shelf.
+const shelfName = "go/"
+
 // Source is the proxies of one configuration.
 type Source struct {
 	env     Env
 	list    []proxy
 	db      Database
 	fetcher Fetcher
+	shelf   Shelf // nil for none
 
 	dbOnce sync.Once
 	dbBase *url.URL
@@ -38,15 +49,33 @@ type Source struct {
 
 // NewSource checks the configuration; it opens no connection.
 func NewSource(env Env, fetcher Fetcher) (*Source, error) {
-	list, err := env.proxies()
-	if err != nil {
-		return nil, err
+	shelf, _ := fetcher.(Shelf)
+	if shelf != nil && !shelf.Shelved() {
+		shelf = nil
+	}
+	var list []proxy
+	if shelf == nil || !shelf.Sealed() { // a sealed shelf is asked as it is; no proxy need be configured
+		var err error
+		if list, err = env.proxies(); err != nil {
+			return nil, err
+		}
 	}
 	db, err := env.Database()
 	if err != nil {
 		return nil, err
 	}
-	return &Source{env: env, list: list, db: db, fetcher: fetcher}, nil
+	return &Source{env: env, list: list, db: db, fetcher: fetcher, shelf: shelf}, nil
+}
+
+// Sealed tells whether a sealed shelf stands in the place of every proxy and of the checksum database.
+func (s *Source) Sealed() bool { return s.shelf != nil && s.shelf.Sealed() }
+
+// named has a file from the shelf, where there is one.
+func (s *Source) named(file string, fetch func() (io.ReadCloser, error)) (io.ReadCloser, error) {
+	if s.shelf == nil {
+		return fetch()
+	}
+	return s.shelf.Named(shelfName+file, fetch)
 }
 
 // Database returns the configuration's checksum database.
@@ -58,23 +87,26 @@ func (s *Source) Open(ctx context.Context, modulePath, file string, limit int64)
 	if err := s.Serves(modulePath); err != nil {
 		return nil, err
 	}
-	var r io.ReadCloser
-	err := s.each(func(p proxy) (err error) {
-		switch {
-		case p.direct:
-			return errNotProxied(modulePath, "no configured proxy has it")
-		case p.off:
-			return errOff(modulePath)
-		}
-		r, err = s.openAt(ctx, p.url, file, limit)
-		return err
+	return s.named(file, func() (r io.ReadCloser, err error) {
+		err = s.each(func(p proxy) (err error) {
+			switch {
+			case p.direct:
+				return errNotProxied(modulePath, "no configured proxy has it")
+			case p.off:
+				return errOff(modulePath)
+			}
+			r, err = s.openAt(ctx, p.url, file, limit)
+			return err
+		})
+		return r, err
 	})
-	return r, err
 }
 
 // Serves tells why no proxy may be asked for a module: nil when one may.
 func (s *Source) Serves(modulePath string) error {
 	switch {
+	case s.Sealed():
+		return nil
 	case s.list[0].off:
 		return errOff(modulePath)
 	case s.list[0].direct:
@@ -163,11 +195,18 @@ func (s *Source) OpenSum(ctx context.Context, file string) (io.ReadCloser, error
 	if s.db.Name == "" {
 		return nil, fault.Inconclusivef("checksum database", "switched off by GOSUMDB: %w", fs.ErrNotExist)
 	}
-	s.dbOnce.Do(func() { s.dbBase, s.dbErr = s.findDatabase(context.WithoutCancel(ctx)) })
-	if s.dbErr != nil {
-		return nil, s.dbErr
+	r, err := s.named("sumdb/"+s.db.Name+"/"+file, func() (io.ReadCloser, error) {
+		s.dbOnce.Do(func() { s.dbBase, s.dbErr = s.findDatabase(context.WithoutCancel(ctx)) })
+		if s.dbErr != nil {
+			return nil, s.dbErr
+		}
+		return s.openAt(ctx, s.dbBase, file, MaxSum)
+	})
+	if errors.Is(err, remote.ErrAbsent) && s.Sealed() {
+		// the database signs what it has, not what it lacks: whoever filled the shelf can leave out the record of what he altered
+		return nil, fault.Inconclusivef(fault.Quote(file), "the kit says that the checksum database does not have it, which only the database can say")
 	}
-	return s.openAt(ctx, s.dbBase, file, MaxSum)
+	return r, err
 }
 
 // ReadSum reads a file of the checksum database whole.

@@ -20,6 +20,14 @@ func (e Env) FetchEnv(proxyURL string) map[string]string {
 	return env
 }
 
+// KitEnv is FetchEnv for a step whose answers are kept for a kit, or come from one. Which pieces of the checksum database the go command
+// asks for depends on which answer comes first: it does not ask there, and everything is checked outside as ever.
+func (e Env) KitEnv(proxyURL string) map[string]string {
+	env := e.FetchEnv(proxyURL)
+	env["GOSUMDB"] = "off"
+	return env
+}
+
 // BuildEnv is for a step that builds without network: dir is where the sandbox finds what was fetched, laid out as a
 // file proxy; "" when nothing was.
 func BuildEnv(dir string) map[string]string {

@@ -13,15 +13,40 @@ import (
 	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/remote"
 )
 
 // Abbreviated is the media type of what npm asks for when it installs.
 const Abbreviated = "application/vnd.npm.install-v1+json"
 
+// Shelf has files by their names, see remote.Shelf. *remote.Client is one.
+type Shelf interface {
+	Shelved() bool
+	Named(name string, fetch func() (io.ReadCloser, error)) (io.ReadCloser, error)
+}
+
+const (
+	shelfName = "npm/"
+	// nowhere is the registry behind a sealed shelf, where none need be configured (RFC 2606).
+	nowhere = "https://registry.invalid"
+)
+
+// LoadRegistry returns the registries that the user has configured.
+func LoadRegistry(ctx context.Context, client *remote.Client) (Registry, error) {
+	r := Registry{Config: Config{Registry: nowhere}, Client: client.HTTP(), Shelf: client}
+	if client.Sealed() {
+		return r, nil
+	}
+	var err error
+	r.Config, err = LoadConfig(ctx)
+	return r, err
+}
+
 // Registry asks the registries of a configuration.
 type Registry struct {
 	Config Config
 	Client *http.Client
+	Shelf  Shelf // has files by their names; nil for none
 }
 
 // Version is what a registry says of one version of a package. Only Integrity can be held against anything.
@@ -58,6 +83,19 @@ func SameHost(registry, address string) bool {
 
 // Get asks a registry, with the credentials that npm's configuration has for it.
 func (r Registry) Get(ctx context.Context, registry, address, accept string) (io.ReadCloser, error) {
+	fetch := func() (io.ReadCloser, error) { return r.get(ctx, registry, address, accept) }
+	if r.Shelf == nil || !r.Shelf.Shelved() {
+		return fetch()
+	}
+	// the same file of another mirror has the same name
+	name := shelfName + strings.TrimPrefix(address, registry+"/")
+	if strings.Contains(accept, Abbreviated) {
+		name += " abbreviated"
+	}
+	return r.Shelf.Named(name, fetch)
+}
+
+func (r Registry) get(ctx context.Context, registry, address, accept string) (io.ReadCloser, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, fault.Usagef("npm registry", "unsupported URL %s", fault.Quote(address))

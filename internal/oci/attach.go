@@ -19,6 +19,7 @@ type Bundle struct {
 	Data      []byte
 	Predicate string    // predicate type of its statement
 	Created   time.Time // written into the annotations
+	Message   bool      // signs the bytes themselves, not a statement
 }
 
 // newManifest is a manifest with the blobs that it names.
@@ -80,6 +81,10 @@ func referTo(subject *Manifest, b Bundle) (newManifest, error) {
 	config := newBlob{typeEmpty, []byte("{}")}
 	layer := newBlob{TypeBundle, b.Data}
 	annotations := map[string]string{annotationCreated: b.Created.UTC().Format(time.RFC3339), AnnotationContent: "dsse-envelope", AnnotationPredicate: b.Predicate}
+	if b.Message {
+		annotations[AnnotationContent] = "message-signature"
+		delete(annotations, AnnotationPredicate)
+	}
 	raw, err := json.Marshal(manifestDocument{SchemaVersion: 2, MediaType: TypeManifest, ArtifactType: TypeBundle, Config: config.descriptor(),
 		Layers: []Descriptor{layer.descriptor()}, Subject: Descriptor{MediaType: subject.MediaType, Digest: subject.Digest, Size: int64(len(subject.Raw))}, Annotations: annotations})
 	if err != nil {

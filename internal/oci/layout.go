@@ -31,6 +31,7 @@ type layout struct {
 // files gives plain files by their clean relative name. What is not there is fs.ErrNotExist.
 type files interface {
 	open(name string) (io.ReadCloser, error)
+	top() []string // names at the top
 	close() error
 }
 

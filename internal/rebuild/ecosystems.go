@@ -33,19 +33,23 @@ type served struct {
 
 // ecosystems are those that the recipe's steps can ask: Go's always, npm's where the builder or a step names npm.
 func (o *Outcome) ecosystems(ctx context.Context, req Request, env gomod.Env, src *gomod.Source) ([]served, error) {
-	list := []served{{fetchproxy.Go(src), proxyAt, env.FetchEnv("http://" + proxyAt + "/go"), []string{env.GOPROXY, env.GONOPROXY, env.GOPRIVATE, env.GOSUMDB, env.GONOSUMDB}}}
+	goEnv := env.FetchEnv
+	if req.Remote.Shelved() {
+		goEnv = env.KitEnv
+	}
+	list := []served{{fetchproxy.Go(src), proxyAt, goEnv("http://" + proxyAt + "/go"), []string{env.GOPROXY, env.GONOPROXY, env.GOPRIVATE, env.GOSUMDB, env.GONOSUMDB}}}
 	if !usesNPM(req.Recipe) {
 		return list, nil
 	}
-	config, err := npm.LoadConfig(ctx)
+	registry, err := npm.LoadRegistry(ctx, req.Remote)
 	if err != nil {
 		return nil, err
 	}
-	eco, err := fetchproxy.NPM(config, req.Remote.HTTP(), "http://"+npmProxyAt)
+	eco, err := fetchproxy.NPM(registry, "http://"+npmProxyAt)
 	if err != nil {
 		return nil, err
 	}
-	settings := config.Registries()
+	settings := registry.Config.Registries()
 	slices.Sort(settings)
 	return append(list, served{eco, npmProxyAt, fetchproxy.NPMEnv("http://" + npmProxyAt), settings}), nil
 }

@@ -147,7 +147,7 @@ func (o *Outcome) closure(ctx context.Context, req Request, list []served) error
 			return nil
 		}
 	}
-	if req.Remote.Offline() {
+	if req.Remote.Offline() && !req.Remote.Sealed() {
 		return fault.Inconclusivef("fetch", "the recipe's fetch steps were not run before, and the run is offline").
 			WithHint("run once without --offline; what is fetched is kept by digest")
 	}

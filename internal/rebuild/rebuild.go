@@ -94,14 +94,8 @@ func (o *Outcome) Agree() bool {
 
 // Do rebuilds. The outcome is never nil.
 func Do(ctx context.Context, req Request) (*Outcome, error) {
-	o := &Outcome{}
-	if err := o.export(ctx, req); err != nil {
-		return o, err
-	}
-	if err := o.prepare(ctx, req); err != nil {
-		return o, err
-	}
-	if err := o.fetch(ctx, req); err != nil {
+	o, err := Gather(ctx, req)
+	if err != nil {
 		return o, err
 	}
 	key, err := o.cacheKey(req)
@@ -119,6 +113,17 @@ func Do(ctx context.Context, req Request) (*Outcome, error) {
 	}
 	if o.Agree() {
 		o.toCache(ctx, req, key)
+	}
+	return o, nil
+}
+
+// Gather does what comes before the steps: it exports, prepares and fetches, and runs nothing but fetch steps. The outcome is never nil.
+func Gather(ctx context.Context, req Request) (*Outcome, error) {
+	o := &Outcome{}
+	for _, step := range []func(context.Context, Request) error{o.export, o.prepare, o.fetch} {
+		if err := step(ctx, req); err != nil {
+			return o, err
+		}
 	}
 	return o, nil
 }

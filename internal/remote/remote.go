@@ -37,6 +37,7 @@ type Options struct {
 	PlainHTTP []string          // hosts ("host" or "host:port") that may be reached without TLS, from the user's own configuration
 	Transport http.RoundTripper // for tests; nil means the real network
 	Netrc     string            // path of a netrc file with credentials; "" for none
+	Shelf     Shelf             // stands in front of the network, or in its place; nil for none
 }
 
 // Request is one exchange as it goes into the run record.
@@ -91,7 +92,7 @@ func (c *Client) HTTP() *http.Client {
 }
 
 // Offline tells whether every connection is refused.
-func (c *Client) Offline() bool { return c.opts.Offline }
+func (c *Client) Offline() bool { return c.opts.Offline || c.Sealed() }
 
 // Requests returns every exchange so far, in order.
 func (c *Client) Requests() []Request {
@@ -269,6 +270,8 @@ var errStalled = errors.New("no data for a minute")
 
 func (c *Client) allowed(u *url.URL) error {
 	switch {
+	case c.Sealed():
+		return fault.Inconclusivef(Redact(u.String()), "not fetched: everything is taken from the kit, and it is not in it")
 	case c.opts.Offline:
 		return fault.Inconclusivef(Redact(u.String()), "not fetched: working offline").WithHint("run once without --offline, or provide the input")
 	case u.User != nil:

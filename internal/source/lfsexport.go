@@ -78,6 +78,7 @@ func (x *export) writeOne(ctx context.Context, s *largeServer, l largeFile) erro
 	case err != nil:
 		return err
 	default:
+		x.commit.repo.keepLarge(l.pointer.oid, content)
 		x.transformed(&l.entry, largeStep, content)
 	}
 	if err := x.writeFile(&l.file, content); err != nil {

@@ -23,6 +23,9 @@ type repository struct {
 	shallow map[gitobj.ID]bool // commits whose parents were left out
 	loaded  []ref              // nil until they are asked for
 	recent  recent
+
+	recorder *Recorder // sees what is read; nil for nobody
+	module   string    // what the recorder calls this repository
 }
 
 // Close releases the repository's files.

@@ -61,6 +61,9 @@ type Options struct {
 
 	// CacheDir keeps what was fetched for the next time; "" fetches into a temporary folder.
 	CacheDir string
+
+	// Recorder keeps what is read; nil for nobody.
+	Recorder *Recorder
 }
 
 // Commit is one commit of an open repository. It is safe for use by several goroutines.
@@ -81,7 +84,11 @@ func Open(ctx context.Context, where string, id string, opt Options) (*Commit, e
 	if err != nil {
 		return nil, err
 	}
-	c, err := repo.commit(ctx, id, opt)
+	err = repo.record(opt.Recorder, "")
+	var c *Commit
+	if err == nil {
+		c, err = repo.commit(ctx, id, opt)
+	}
 	if err != nil {
 		repo.Close()
 		return nil, err

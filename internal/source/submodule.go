@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"path"
 	"path/filepath"
 	"slices"
 
@@ -43,6 +44,10 @@ func (x *export) submodules(ctx context.Context, p part, links []gitlink) ([]par
 		}
 		sub, url, err := p.repo.openSubmodule(ctx, d, l, x.commit.opt)
 		if err != nil {
+			return subs, err
+		}
+		if err := sub.record(x.commit.opt.Recorder, path.Join(p.repo.module, "modules", d.name)); err != nil {
+			sub.Close()
 			return subs, err
 		}
 		q := part{repo: sub, commit: l.commit, base: l.path, chain: append(slices.Clone(p.chain), l.commit)}

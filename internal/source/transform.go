@@ -146,6 +146,7 @@ func (x *export) large(job *partJob, f *file, e Entry, p pointer, data []byte) (
 	}
 	content, err := job.repo.kept(p, f.path)
 	if err == nil {
+		job.repo.keepLarge(p.oid, content)
 		return content, []string{largeStep}, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {

@@ -205,6 +205,30 @@ func (s *Store) OpenBlob(sum string) (*os.File, error) {
 	return f, nil
 }
 
+// BlobFile returns the path of a stored file whose content was checked, for whoever needs a file and not its bytes. It is read-only.
+func (s *Store) BlobFile(sum string) (string, error) {
+	f, err := s.OpenBlob(sum)
+	if err != nil {
+		return "", err
+	}
+	return f.Name(), f.Close()
+}
+
+// Blobs lists the names of all stored files.
+func (s *Store) Blobs() ([]string, error) {
+	var out []string
+	err := filepath.WalkDir(filepath.Join(s.dir, "blobs"), func(_ string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() && ValidDigest(d.Name()) {
+			out = append(out, d.Name())
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fault.Inconclusivef(s.dir, "%w", err)
+	}
+	return out, nil
+}
+
 // Has tells whether a blob of that name is stored; it does not look at its content.
 func (s *Store) Has(sum string) bool {
 	path, err := s.blobPath(sum)

@@ -15,15 +15,15 @@ import (
 	"github.com/glassbuild/glassbuild/internal/npm"
 )
 
-// NPM is the npm registry protocol in front of the registries of cfg: packuments (what a registry says of a package, in
+// NPM is the npm registry protocol in front of registries: packuments (what a registry says of a package, in
 // full or abbreviated) and tarballs. base is where the sandbox finds the proxy, such as "http://127.0.0.1:8081"; the
 // addresses of tarballs in packuments are rewritten to it. A tarball is fetched from its registry's own host and no
 // other.
-func NPM(cfg npm.Config, client *http.Client, base string) (Ecosystem, error) {
-	if err := cfg.Check(); err != nil {
+func NPM(registry npm.Registry, base string) (Ecosystem, error) {
+	if err := registry.Config.Check(); err != nil {
 		return nil, err
 	}
-	return &npmEcosystem{registry: npm.Registry{Config: cfg, Client: client}, base: strings.TrimSuffix(base, "/"), tarballs: map[string]string{}}, nil
+	return &npmEcosystem{registry: registry, base: strings.TrimSuffix(base, "/"), tarballs: map[string]string{}}, nil
 }
 
 // NPMReplay is the same protocol without registries: for a closure that is replayed to the sandbox that finds the proxy at base.

@@ -93,7 +93,7 @@ func newNPM(t *testing.T) *npmFixture {
 	n.addr = l.Addr().String()
 	n.base = "http://" + n.addr
 	cfg := npm.Config{Registry: n.registry.URL, Auth: map[string]string{strings.TrimPrefix(n.registry.URL, "http:"): "Bearer secret"}}
-	if n.eco, err = fetchproxy.NPM(cfg, client.HTTP(), n.base); err != nil {
+	if n.eco, err = fetchproxy.NPM(npm.Registry{Config: cfg, Client: client.HTTP()}, n.base); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -106,6 +106,9 @@ func (r *Reader) readAt(id ID, at Location, ahead int64) (t Type, data []byte, e
 	if err := r.hash.check(id, t, data); err != nil {
 		return 0, nil, err
 	}
+	if r.s.watch != nil {
+		r.s.watch(id, t, data)
+	}
 	return t, data, nil
 }
 

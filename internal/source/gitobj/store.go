@@ -24,6 +24,7 @@ type Store struct {
 	seen   atomic.Pointer[view]
 	bases  *baseCache
 	held   atomic.Int64 // index memory
+	watch  func(ID, Type, []byte)
 
 	scanning sync.Mutex
 	rescans  int
