@@ -18,7 +18,7 @@ type Record struct {
 	Builder  string            `json:"builder-sha256,omitempty"`
 	Inputs   string            `json:"inputs-sha256,omitempty"`
 	Cached   bool              `json:"cached"`
-	Kit      string            `json:"kit,omitempty"` // digest of the kit that everything was taken from
+	Kit      string            `json:"kit,omitempty"`              // digest of the kit that everything was taken from
 	Packages []builder.Package `json:"builder-packages,omitempty"` // what the builder's root is made of, as far as it says so
 	Tools    []RunRecord       `json:"toolchain,omitempty"`        // runs that built tools of a patched toolchain
 	Fetch    *RunRecord        `json:"fetch,omitempty"`
