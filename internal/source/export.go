@@ -138,11 +138,11 @@ func (x *export) run(ctx context.Context) (err error) {
 	for len(queue) > 0 {
 		p := queue[0]
 		queue, done = queue[1:], append(done, p)
-		list, err := x.writePart(ctx, p)
+		list, symlinks, err := x.writePart(ctx, p)
 		if err != nil {
 			return err
 		}
-		links = append(links, list.symlinks())
+		links = append(links, symlinks)
 		if c.opt.Attributes == AttributesArchive {
 			x.leaveOut(list.links)
 			continue
@@ -166,38 +166,40 @@ func (x *export) run(ctx context.Context) (err error) {
 	return nil
 }
 
-// writePart writes the directories and regular files of one part.
-func (x *export) writePart(ctx context.Context, p part) (*listing, error) {
-	list, err := p.repo.listTree(ctx, p.tree, p.base)
-	if err != nil {
-		return nil, err
+// writePart writes the directories and regular files of one part, and returns its links. The listing gives up its files: of
+// hundreds of thousands there is never a second list.
+func (x *export) writePart(ctx context.Context, p part) (list *listing, symlinks []file, err error) {
+	if list, err = p.repo.listTree(ctx, p.tree, p.base); err != nil {
+		return nil, nil, err
 	}
 	if x.count += len(list.files) + len(list.dirs); x.count > maxFiles {
-		return nil, tooMuch(p.base, "entries", maxFiles)
+		return nil, nil, tooMuch(p.base, "entries", maxFiles)
 	}
 	job := &partJob{part: p}
 	if job.attributes, err = loadAttributes(p.repo, list, p.base); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := x.plan(job, list); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, d := range list.dirs {
 		if err := x.w.mkdir(d); err != nil {
-			return nil, cannotWrite(d, err)
+			return nil, nil, cannotWrite(d, err)
 		}
 	}
 	x.dirs = append(x.dirs, list.dirs...)
-	entries, err := x.writeFiles(ctx, job, list.files)
+	regular, symlinks := list.takeFiles()
+	entries, err := x.writeFiles(ctx, job, regular)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	x.tree.Files = append(x.tree.Files, entries...)
+	if x.tree.Files == nil {
+		x.tree.Files = entries
+	} else {
+		x.tree.Files = append(x.tree.Files, entries...)
+	}
 	x.tree.Findings = append(x.tree.Findings, list.findings...)
-	if err := x.writeMissing(ctx, job); err != nil {
-		return nil, err
-	}
-	return list, nil
+	return list, symlinks, x.writeMissing(ctx, job)
 }
 
 const (
@@ -209,8 +211,7 @@ const (
 // writeFiles writes the regular files. They are ordered by where they lie, so that a pack is read from front to back
 // and the objects of one chain of deltas follow each other; several workers take them in batches. Content that stands
 // at several paths is read and hashed once.
-func (x *export) writeFiles(ctx context.Context, job *partJob, files []file) ([]Entry, error) {
-	regular := slices.DeleteFunc(slices.Clone(files), func(f file) bool { return f.mode == gitobj.ModeLink })
+func (x *export) writeFiles(ctx context.Context, job *partJob, regular []file) ([]Entry, error) {
 	slices.SortFunc(regular, func(a, b file) int {
 		if c := a.at.Compare(b.at); c != 0 {
 			return c
@@ -312,9 +313,17 @@ func readAhead(files []file) int64 {
 	return ahead
 }
 
-// symlinks returns the symbolic links of a listing.
-func (o *listing) symlinks() []file {
-	return slices.DeleteFunc(slices.Clone(o.files), func(f file) bool { return f.mode != gitobj.ModeLink })
+// takeFiles empties a listing of its files and symbolic links.
+func (o *listing) takeFiles() (regular, symlinks []file) {
+	isLink := func(f file) bool { return f.mode == gitobj.ModeLink }
+	for _, f := range o.files {
+		if isLink(f) {
+			symlinks = append(symlinks, f)
+		}
+	}
+	regular = slices.DeleteFunc(o.files, isLink)
+	o.files = nil
+	return regular, symlinks
 }
 
 // writeLinks writes the symbolic links, after everything else. Their text is checked, and never followed.

@@ -66,7 +66,8 @@ func (r *repository) listTree(ctx context.Context, tree gitobj.ID, base string) 
 	if err := l.walk(tree, base); err != nil {
 		return nil, err
 	}
-	return &l.out, nil
+	out := l.out // a pointer into l would keep every tree that was parsed
+	return &out, nil
 }
 
 func tooMuch(path, what string, limit int64) error {
