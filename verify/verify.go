@@ -22,6 +22,7 @@ import (
 	"github.com/glassbuild/glassbuild/internal/evidence"
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/gomod"
+	"github.com/glassbuild/glassbuild/internal/npm"
 	"github.com/glassbuild/glassbuild/internal/policy"
 	"github.com/glassbuild/glassbuild/internal/rebuild"
 	"github.com/glassbuild/glassbuild/internal/recipe"
@@ -168,6 +169,9 @@ func begin(ctx context.Context, req Request) (*run, error) {
 	r := &run{req: req, policy: policy.Default(), runtime: sandbox.Embedded(), now: time.Now(), history: req.History, judged: func() {}}
 	r.facts.Now = r.now
 	r.facts.Tool = verdict.Tool{Name: "glassbuild", Version: req.ToolVersion}
+	if (req.Node == "") != (req.NPM == "") || req.Node != "" && !(npm.ValidVersion(req.Node) && npm.ValidVersion(req.NPM)) {
+		return nil, fault.Usagef("--node", "wants an exact version, and one of npm with --npm").WithHint("for example: --node 20.20.2 --npm 11.19.1")
+	}
 	if req.PolicyFile != "" {
 		p, err := policy.Load(req.PolicyFile, r.now)
 		if err != nil {

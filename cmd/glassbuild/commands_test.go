@@ -32,6 +32,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 
 	"events": areEvents,
 	"flip":   flipByte,
+	"edit":   editFile,
 }
 
 // runForCode is "code N PROGRAM ARG…": the program ends with exit code N, says nothing on stdout unless there is a result, and
@@ -214,4 +215,17 @@ func flipByte(ts *testscript.TestScript, neg bool, args []string) {
 	b[0] ^= 1
 	_, err = f.WriteAt(b, off)
 	ts.Check(err)
+}
+
+// editFile is "edit FILE PATTERN TEXT": what the regular expression matches first becomes TEXT.
+func editFile(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: edit FILE PATTERN TEXT")
+	}
+	data := ts.ReadFile(args[0])
+	at := regexp.MustCompile(args[1]).FindStringIndex(data)
+	if at == nil {
+		ts.Fatalf("%s holds no %s", args[0], args[1])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(data[:at[0]]+args[2]+data[at[1]:]), 0o644))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -49,6 +50,8 @@ func runScripts(t *testing.T, dir string) {
 			case "debian":
 				system, err := debian.LoadSystem("/")
 				return err == nil && len(system.Mirrors("bookworm", "main")) > 0, nil
+			case "npm":
+				return npmRegistry() != "", nil
 			case "root":
 				return os.Geteuid() == 0, nil
 			}
@@ -98,9 +101,30 @@ func setup(env *testscript.Env) error {
 	env.Vars = append(env.Vars, "HOOK="+hook,
 		"HOME="+home, "XDG_CACHE_HOME="+filepath.Join(env.WorkDir, ".cache"), "XDG_CONFIG_HOME="+home,
 		"GOCACHE="+strings.TrimSpace(string(cache)), "GOFLAGS=", "GOENV=off", "NO_PROXY=", "HTTPS_PROXY=", "HTTP_PROXY=",
+		"npm_config_registry="+npmRegistry(),
 		"GIT_CONFIG_GLOBAL="+filepath.Join(home, "gitconfig"), "GIT_CONFIG_NOSYSTEM=1",
 		"GIT_AUTHOR_DATE=2026-01-02T03:04:05Z", "GIT_COMMITTER_DATE=2026-01-02T03:04:05Z")
 	return nil
 }
+
+// npmRegistry is the registry that this machine's npm is configured with; "" where there is no npm, or the registry does not answer.
+var npmRegistry = sync.OnceValue(func() string {
+	c := exec.Command("npm", "config", "get", "registry")
+	c.Dir = os.TempDir()
+	out, err := c.Output()
+	registry := strings.TrimSuffix(strings.TrimSpace(string(out)), "/")
+	if err != nil || registry == "" {
+		return ""
+	}
+	resp, err := http.Get(registry + "/npm/9.8.1")
+	if err != nil {
+		return ""
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return ""
+	}
+	return registry
+})
 
 const gitConfig = "[user]\n\tname = Ada\n\temail = ada@example.org\n[init]\n\tdefaultBranch = main\n[advice]\n\tdetachedHead = false\n[core]\n\tautocrlf = false\n"

@@ -127,7 +127,6 @@ first line of the report then says so.`,
 func packedWith(c *cobra.Command, node, npm *string) {
 	c.Flags().StringVar(node, "node", "", "for an npm tarball without a recipe: exact version of Node.js that packed it (default: what the registry says)")
 	c.Flags().StringVar(npm, "npm", "", "for an npm tarball without a recipe: exact version of npm that packed it")
-	c.MarkFlagsRequiredTogether("node", "npm")
 }
 
 // verdict prints the report to stdout, hints to stderr, and sets the exit code.

@@ -93,7 +93,9 @@ type places []place
 func (o *Outcome) readable() places {
 	list := places{{recipe.SourceDir, -1}, {proxyDir, -1}}
 	for i, l := range o.Builder.Layers {
-		list = append(list, place{l.Target, i})
+		if !l.Shadowed {
+			list = append(list, place{l.Target, i})
+		}
 	}
 	slices.SortStableFunc(list, func(a, b place) int { return len(b.target) - len(a.target) })
 	return list

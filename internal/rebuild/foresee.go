@@ -55,6 +55,9 @@ func Foresee(ctx context.Context, req Request) (Estimate, error) {
 	if r.Builder.Host {
 		add("use this machine's own /usr, read-only; nobody vouches for it")
 	}
+	if usesNPM(r) {
+		from += " and to the npm registry that is configured"
+	}
 	for i, s := range r.Fetch {
 		add("%s, in a sandbox whose only way out is a proxy to %s", title("fetch", i, s), from)
 	}
