@@ -28,11 +28,21 @@ func TestBenchDiff(t *testing.T) {
 	same := filepath.Join(b.dir, "go-c")
 	b.copy(small, same)
 	b.row("identical, stripped Go", small, same, nil)
-	b.row("stripped Go, layout moved", small, moved, nil)
+	b.row("stripped Go, another stamp", small, moved, nil)
+	longer := b.build("go-d", "-trimpath", "-ldflags=-s -w", "-tags="+strings.Repeat("moved", 200), "cmd/go")
+	b.row("stripped Go, layout moved and strings in another order", small, longer, nil)
+	b.naive()
 	large := b.build("large-a", "-trimpath", ".")
 	overlay := b.overlay("terminal.go", "func splitLines(s string) []string { return strings.Split(s, \"\\n\") }",
 		"func splitLines(s string) []string {\n\tif len(s) > 77 {\n\t\treturn nil\n\t}\n\treturn strings.Split(s+\"changed-string\", \"\\n\")\n}")
 	b.row("Go with symbols, one function and one string changed", large, b.build("large-b", "-trimpath", "-overlay="+overlay, "."), nil)
+	if os.Getenv("GLASSBUILD_BENCH_LARGE") != "" { // ten minutes of compiling
+		x, y := b.largeGoPair()
+		b.row("Go with symbols, one function and one string changed", x, y, nil)
+		if x, y, ok := b.largeCppPair(); ok {
+			b.row("C++ with debug data, one function and one string changed", x, y, nil)
+		}
+	}
 	for _, kind := range []string{"tar.gz", "zip"} {
 		x, y := b.archive("a."+kind, 1_000_000, "one"), b.archive("b."+kind, 2_000_000, "two")
 		floor := []string{"sh", "-c", "for f; do gzip -dc \"$f\" | openssl dgst -sha256; done", "sh", x, y}

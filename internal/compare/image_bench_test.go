@@ -23,17 +23,17 @@ import (
 
 // imagePair writes two image layouts as archives: layers with entries files of size bytes in all, of which one has another
 // content on the second side.
-func imagePair(t testing.TB, dir string, entries int, size int64) (a, b string) {
+func imagePair(t testing.TB, dir string, entries int, size int64, named bool) (a, b string) {
 	t.Helper()
 	a, b = filepath.Join(dir, "shipped.tar"), filepath.Join(dir, "rebuilt.tar")
-	writeImage(t, a, entries, size, -1)
-	writeImage(t, b, entries, size, entries/3)
+	writeImage(t, a, entries, size, -1, named)
+	writeImage(t, b, entries, size, entries/3, named)
 	return a, b
 }
 
 const imageLayers = 3
 
-func writeImage(t testing.TB, name string, entries int, size int64, changed int) {
+func writeImage(t testing.TB, name string, entries int, size int64, changed int, named bool) {
 	t.Helper()
 	blobs := map[string][]byte{}
 	put := func(data []byte) string {
@@ -50,7 +50,11 @@ func writeImage(t testing.TB, name string, entries int, size int64, changed int)
 	config := []byte(`{"architecture":"amd64","os":"linux"}`)
 	m := []byte(fmt.Sprintf(`{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:%s","size":%d},"layers":[%s]}`,
 		put(config), len(config), strings.Join(layers, ",")))
-	index := fmt.Sprintf(`{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:%s","size":%d}]}`, put(m), len(m))
+	annotations := ""
+	if named { // for tools that keep images by name
+		annotations = `,"annotations":{"io.containerd.image.name":"bench.example/image:` + strings.TrimSuffix(filepath.Base(name), ".tar") + `"}`
+	}
+	index := fmt.Sprintf(`{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:%s","size":%d%s}]}`, put(m), len(m), annotations)
 	f, err := os.Create(name)
 	must(t, err)
 	w := tar.NewWriter(f)
@@ -106,7 +110,7 @@ func must(t testing.TB, err error) {
 // TestImagePair says which file of two images differs, in the first line.
 func TestImagePair(t *testing.T) {
 	t.Parallel()
-	a, b := imagePair(t, t.TempDir(), 120, 120_000)
+	a, b := imagePair(t, t.TempDir(), 120, 120_000, false)
 	n, err := compare.Paths(t.Context(), a, b, compare.Options{Dir: t.TempDir()})
 	must(t, err)
 	text := n.Text(16 << 10)
@@ -123,7 +127,7 @@ func BenchmarkImagePair(b *testing.B) {
 		b.Skip("takes a minute to make")
 	}
 	dir := b.TempDir()
-	shipped, rebuilt := imagePair(b, dir, 12_000, 105<<20)
+	shipped, rebuilt := imagePair(b, dir, 12_000, 105<<20, true)
 	reference := referenceCPU(b, dir, shipped, rebuilt)
 	b.ResetTimer()
 	before := ownCPU(b)
@@ -138,6 +142,43 @@ func BenchmarkImagePair(b *testing.B) {
 	b.ReportMetric(own.Seconds(), "cpu-s/op")
 	b.ReportMetric(reference.Seconds(), "gzip+hash-cpu-s/op")
 	b.ReportMetric(own.Seconds()/reference.Seconds(), "x-gzip+hash")
+	if other, ok := diffociCPU(b, shipped, rebuilt); ok {
+		b.ReportMetric(other.Seconds(), "diffoci-cpu-s/op")
+		b.ReportMetric(own.Seconds()/other.Seconds(), "x-diffoci")
+	}
+}
+
+// diffociCPU builds diffoci from its Go module and takes what it needs for the same pair, loaded beforehand.
+func diffociCPU(b *testing.B, images ...string) (time.Duration, bool) {
+	b.Helper()
+	dir := b.TempDir()
+	must(b, os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module bench\n\ngo 1.26\n\nrequire github.com/reproducible-containers/diffoci v0.1.8\n"), 0o644))
+	tool := filepath.Join(dir, "diffoci")
+	build := exec.Command("go", "build", "-mod=mod", "-o", tool, "github.com/reproducible-containers/diffoci/cmd/diffoci")
+	build.Dir, build.Env = dir, append(os.Environ(), "GOFLAGS=", "GOWORK=off")
+	if out, err := build.CombinedOutput(); err != nil {
+		b.Logf("diffoci cannot be built here, its row is left out: %v\n%s", err, out)
+		return 0, false
+	}
+	common := []string{"--backend=local", "--local-cache=" + filepath.Join(dir, "cache")}
+	for _, image := range images {
+		if out, err := exec.Command(tool, append([]string{"load", "--input", image}, common...)...).CombinedOutput(); err != nil {
+			b.Logf("diffoci does not load the pair, its row is left out: %v\n%s", err, out)
+			return 0, false
+		}
+	}
+	var total time.Duration
+	const runs = 3
+	for range runs {
+		cmd := exec.Command(tool, append([]string{"diff", "--pull=never", "bench.example/image:shipped", "bench.example/image:rebuilt"}, common...)...)
+		out, _ := cmd.CombinedOutput() // it ends with 1 where images differ
+		if !strings.Contains(string(out), ".so") {
+			b.Logf("diffoci does not compare the pair, its row is left out:\n%s", out)
+			return 0, false
+		}
+		total += cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	}
+	return total / runs, true
 }
 
 func ownCPU(t testing.TB) time.Duration {
