@@ -82,12 +82,12 @@ func (r *run) publishedAs(ctx context.Context, p *recipe.Package) registryWord {
 		_ = json.Unmarshal(data, &said) // what is damaged says nothing
 		return said
 	}
-	config, err := npm.LoadConfig(ctx)
-	if err != nil || config.Check() != nil || r.req.Offline {
+	registry, err := npm.LoadRegistry(ctx, r.remote)
+	if err != nil || registry.Config.Check() != nil || r.req.Offline && !r.remote.Sealed() {
 		return said
 	}
 	r.req.Progress("asking the registry about %s", fault.Quote(name+"@"+version))
-	v, err := npm.Registry{Config: config, Client: r.remote.HTTP()}.Describe(ctx, name, version)
+	v, err := registry.Describe(ctx, name, version)
 	if err != nil || v.Integrity != sum {
 		return said // of another tarball it may say what it likes
 	}

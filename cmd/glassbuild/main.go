@@ -110,7 +110,7 @@ func (a *app) command() *cobra.Command {
 	root.SetHelpCommand(helpCommand(root))
 	root.AddCommand(
 		a.verifyCommand(), a.attestCommand(), a.withdrawCommand(), a.checkCommand(), a.trustCommand(), a.inspectCommand(), a.reportCommand(),
-		a.sourceCommand(), a.buildCommand(), a.initCommand(), a.policyCommand(), a.lockCommand(), a.diffCommand(), a.explainCommand(), a.kitCommand(), a.doctorCommand(), a.manCommand(),
+		a.sourceCommand(), a.buildCommand(), a.initCommand(), a.policyCommand(), a.lockCommand(), a.diffCommand(), a.explainCommand(), a.kitCommand(), a.cacheCommand(), a.doctorCommand(), a.manCommand(),
 	)
 	offerValues(root)
 	return root
