@@ -98,6 +98,9 @@ func setup(env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
+	if kept, err := os.UserCacheDir(); err == nil { // packages and roots of a Debian suite: cost a minute each
+		env.Setenv("DEBIAN_CACHE", filepath.Join(kept, "glassbuild-e2e", "debian"))
+	}
 	env.Vars = append(env.Vars, "HOOK="+hook,
 		"HOME="+home, "XDG_CACHE_HOME="+filepath.Join(env.WorkDir, ".cache"), "XDG_CONFIG_HOME="+home,
 		"GOCACHE="+strings.TrimSpace(string(cache)), "GOFLAGS=", "GOENV=off", "NO_PROXY=", "HTTPS_PROXY=", "HTTP_PROXY=",

@@ -55,7 +55,7 @@ const (
 // debianKind is the kind of the store's trees and results; debianLayout changes when the same packages are laid otherwise.
 const (
 	debianKind   = "debian-root"
-	debianLayout = "2"
+	debianLayout = "3"
 )
 
 // debianRoot is one root of packages on its way.

@@ -17,7 +17,7 @@ import (
 var mergedFolders = []string{"bin", "sbin", "lib", "lib32", "lib64", "libo32", "libx32"}
 
 // layDebian lays unpacked packages over each other and does what their maintainer scripts would have done for a build: the
-// links of alternatives, the accounts of base-passwd, dpkg's own list. No script is run, here or in the sandbox.
+// links of alternatives, the accounts of base-passwd, whose distribution it is, dpkg's own list. No script is run, here or in the sandbox.
 func layDebian(debs []*deb, stage *rootfs.Stage) (*rootfs.Tree, error) {
 	l := &packing{stage: stage, tree: rootfs.NewTree(), byName: map[string]*deb{}, top: map[string]bool{"bin": true, "sbin": true, "lib": true}}
 	for _, d := range debs {
@@ -28,7 +28,7 @@ func layDebian(debs []*deb, stage *rootfs.Stage) (*rootfs.Tree, error) {
 			return nil, err
 		}
 	}
-	for _, step := range []func() error{l.merge, func() error { return l.alternatives(debs) }, l.accounts, func() error { return l.database(debs) }} {
+	for _, step := range []func() error{l.merge, func() error { return l.alternatives(debs) }, l.accounts, l.vendor, func() error { return l.database(debs) }} {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -177,6 +177,23 @@ func (l *packing) accounts() error {
 		}
 	}
 	return nil
+}
+
+// Where a distribution says who it is (dpkg-vendor(1)), and the link that base-files makes to it. Without it dpkg-buildflags
+// gives no flags at all, and packages are compiled without optimization.
+const (
+	originDebian  = "etc/dpkg/origins/debian"
+	originDefault = "etc/dpkg/origins/default"
+)
+
+func (l *packing) vendor() error {
+	if owner, ok := l.tree.Owner(originDebian); !ok || owner != "base-files" {
+		return nil
+	}
+	if _, taken := l.tree.Owner(originDefault); taken {
+		return nil
+	}
+	return l.add(rootfs.Link(originDefault, "debian"))
 }
 
 // database writes dpkg's list of what is installed: dpkg-query, dpkg-shlibdeps and debhelper read it.

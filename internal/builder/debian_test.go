@@ -63,6 +63,7 @@ func someone() []archivetest.Package {
 	return []archivetest.Package{
 		{Name: "base-passwd", Version: "1", Fields: "Essential: yes\n", Members: []tar.Header{{Name: "./usr/share/base-passwd/passwd.master"}},
 			Text: map[string]string{"./usr/share/base-passwd/passwd.master": "root:x:0:0::/root:/bin/sh\n"}},
+		{Name: "base-files", Version: "1", Fields: "Essential: yes\n", Members: []tar.Header{{Name: "./etc/dpkg/origins/debian"}}},
 		{Name: "shell", Version: "1", Fields: "Essential: yes\nPre-Depends: libtest (>= 1)\n", Members: []tar.Header{dir("./"), dir("./bin/"), exe("./bin/sh")},
 			Text: map[string]string{"./bin/sh": "shell"}, Scripts: map[string]string{"postinst": "#!/bin/sh\ntouch /tmp/glassbuild-was-here\n"}},
 		{Name: "libtest", Version: "1.2", Fields: "Multi-Arch: same\n", Members: []tar.Header{exe("./lib/x/libtest.so.1")}, Text: map[string]string{"./lib/x/libtest.so.1": "lib"}},
@@ -76,7 +77,7 @@ func TestDebianRoot(t *testing.T) {
 	t.Parallel()
 	a := archivetest.NewArchive(t, someone()...)
 	d := locked(t, a, "tcc")
-	if len(d.Pins.Packages) != 4 {
+	if len(d.Pins.Packages) != 5 {
 		t.Fatalf("%+v", d.Pins)
 	}
 	opts := optionsFor(t, a)
@@ -85,7 +86,7 @@ func TestDebianRoot(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := root.Layers[0]
-	if !root.Vouched || l.Voucher.Kind != "archive-signature" || !strings.Contains(l.Voucher.By, "archive <a@archive.example>") || root.Digest == "" || l.Target != "/" || len(l.Parts) != 4 {
+	if !root.Vouched || l.Voucher.Kind != "archive-signature" || !strings.Contains(l.Voucher.By, "archive <a@archive.example>") || root.Digest == "" || l.Target != "/" || len(l.Parts) != 5 {
 		t.Errorf("%+v", l)
 	}
 	for name, want := range map[string]string{"usr/bin/sh": "shell", "bin/sh": "shell", "usr/lib/x/libtest.so.1": "lib", "etc/passwd": "root:x:0:0::/root:/bin/sh\n"} {
@@ -93,13 +94,13 @@ func TestDebianRoot(t *testing.T) {
 			t.Errorf("%s: %q, %v", name, data, err)
 		}
 	}
-	for name, want := range map[string]string{"bin": "usr/bin", "lib": "usr/lib", "usr/bin/cc": "/etc/alternatives/cc", "etc/alternatives/cc": "/usr/bin/tcc"} {
+	for name, want := range map[string]string{"bin": "usr/bin", "lib": "usr/lib", "usr/bin/cc": "/etc/alternatives/cc", "etc/alternatives/cc": "/usr/bin/tcc", "etc/dpkg/origins/default": "debian"} {
 		if target, err := os.Readlink(filepath.Join(l.Dir, name)); err != nil || target != want {
 			t.Errorf("%s leads to %q, %v", name, target, err)
 		}
 	}
 	status, err := os.ReadFile(filepath.Join(l.Dir, "var/lib/dpkg/status"))
-	if err != nil || strings.Count(string(status), "Status: install ok installed\n") != 4 || !strings.Contains(string(status), "Conffiles:\n /etc/tcc.conf newconffile\n") {
+	if err != nil || strings.Count(string(status), "Status: install ok installed\n") != 5 || !strings.Contains(string(status), "Conffiles:\n /etc/tcc.conf newconffile\n") {
 		t.Errorf("%s, %v", status, err)
 	}
 	if _, err := os.Stat(filepath.Join(l.Dir, "var/lib/dpkg/info/libtest:amd64.list")); err != nil {

@@ -42,8 +42,8 @@ var flockReleases = []flockRelease{
 
 	// TypeScript
 	{name: "wren", about: "an npm package that tsc compiled", vendor: "wren", file: wrenTarball, want: identical},
-	{name: "wren-one-line", row: "F13", about: "one changed line: what follows -- is read as options", vendor: "wren", from: "no-end", file: wrenTarball, says: "dist/parse.js", want: different},
-	{name: "wren-postinstall", row: "F1", about: "the package with an install script", vendor: "wren", file: wrenTarball, alter: addInstallScript, says: "package.json", want: different},
+	{name: "wren-one-line", row: "F13", about: "one changed line: a blank is read as the number 0", vendor: "wren", from: "blank", file: wrenTarball, says: "dist/parse.js", want: different},
+	{name: "wren-postinstall", row: "F1", about: "the package with an install script", vendor: "wren", file: wrenTarball, alter: addInstallScript, says: "package/dist/setup.js", want: different},
 
 	// Python
 	{name: "heron", about: "a wheel, built by setuptools", vendor: "heron", file: heronWheel, want: identical},
