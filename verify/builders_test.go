@@ -192,3 +192,98 @@ func TestImageBuilder(t *testing.T) {
 	expect(t, "honest", p.verify(t, recipe, policy, p.honest), "passed", "identical", "")
 	expect(t, "one changed line", p.verify(t, recipe, policy, p.altered), "failed", "different", verdict.CheckMatch)
 }
+
+// TestBadImages: a builder that is not what its digest or its manifest says ends the run with a failure of its own check, and
+// nothing is built with it, though the policy vouches for its digest.
+func TestBadImages(t *testing.T) {
+	t.Parallel()
+	p := newPlant(t)
+	good := archivetest.Tar(t, []tar.Header{{Name: "bin/cc", Mode: 0o755}}, map[string]string{"bin/cc": p.compiler})
+	for _, c := range []struct {
+		name, says string
+		make       func(f *archivetest.Layout) archivetest.Descriptor
+	}{
+		{"wrong diff-id", "wrong diff-id", func(f *archivetest.Layout) archivetest.Descriptor {
+			return f.Image(func(c, _ map[string]any) {
+				c["rootfs"] = map[string]any{"type": "layers", "diff_ids": []string{"sha256:" + strings.Repeat("0", 64)}}
+			}, good)
+		}},
+		{"layer order", "wrong diff-id", func(f *archivetest.Layout) archivetest.Descriptor {
+			return f.Image(func(_, m map[string]any) {
+				l := m["layers"].([]archivetest.Descriptor)
+				l[0], l[1] = l[1], l[0]
+			}, good, archivetest.Tar(t, []tar.Header{{Name: "etc/x"}}, nil))
+		}},
+		{"foreign layer", "external layer", func(f *archivetest.Layout) archivetest.Descriptor {
+			return f.Image(func(_, m map[string]any) {
+				m["layers"].([]archivetest.Descriptor)[0]["urls"] = []string{"https://elsewhere.example/layer"}
+			}, good)
+		}},
+		{"escaping link", "link escapes", func(f *archivetest.Layout) archivetest.Descriptor {
+			return f.Image(nil, good, archivetest.Tar(t, []tar.Header{{Name: "usr", Typeflag: tar.TypeSymlink, Linkname: "../../.."}}, nil), archivetest.Tar(t, []tar.Header{{Name: "usr/x"}}, nil))
+		}},
+		{"device", "unsupported type", func(f *archivetest.Layout) archivetest.Descriptor {
+			return f.Image(nil, good, archivetest.Tar(t, []tar.Header{{Name: "dev/mem", Typeflag: tar.TypeChar}}, nil))
+		}},
+		{"another layer", "digest mismatch", func(f *archivetest.Layout) archivetest.Descriptor {
+			d := f.Image(nil, good)
+			for digest, data := range f.Blobs {
+				if strings.HasPrefix(string(data), "\x1f\x8b") {
+					f.Write("blobs/sha256/"+strings.TrimPrefix(digest, "sha256:"), []byte(strings.Repeat("x", len(data))))
+				}
+			}
+			return d
+		}},
+	} {
+		f := archivetest.NewLayout(t)
+		image := c.make(f)
+		recipe, policy := p.recipe(t, fmt.Sprintf("image = %q", f.Ref(image))), filepath.Join(p.dir, "policy.toml")
+		p.write(t, policy, fmt.Sprintf("format = 1\n[[rebuild.builder]]\ndigest = %q\nreason = \"looked at\"\n", image["digest"]))
+		p.refused(t, c.name, c.says, recipe, policy)
+	}
+}
+
+// refused verifies with an empty cache and demands that the builder's own check fails and says so.
+func (p *plant) refused(t *testing.T, name, says, recipe, policy string) {
+	t.Helper()
+	res, err := verify.Run(context.Background(), verify.Request{Artefact: p.release, Repository: p.repo, Commit: p.honest, RecipeFile: recipe, PolicyFile: policy, CacheDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(t, name, res.Verdict, "failed", "not-rebuilt", verdict.CheckBuilder)
+	if text := res.Verdict.Check(verdict.CheckBuilder).Text; !strings.Contains(text, says) {
+		t.Errorf("%s: %s", name, text)
+	}
+}
+
+// TestBadMirrors: a mirror that serves another package or a Release file of somebody else's is found out, whatever the lock
+// says; one that expired chooses nothing.
+func TestBadMirrors(t *testing.T) {
+	t.Parallel()
+	p := newPlant(t)
+	pkg := archivetest.Package{Name: "tiny-cc", Version: "1.0-1", Members: []tar.Header{{Name: "./usr/bin/cc", Mode: 0o755}}, Text: map[string]string{"./usr/bin/cc": p.compiler}}
+	const pool, release = "pool/main/tiny-cc_1.0-1_amd64.deb", "dists/test/InRelease"
+	for _, c := range []struct {
+		name, says string
+		change     func(a, other *archivetest.Archive)
+	}{
+		{"another package", "serves another file", func(a, _ *archivetest.Archive) { a.Set(pool, []byte(strings.Repeat("x", len(a.Files[pool])))) }},
+		{"signed by a stranger", "not signed by a key that counts", func(a, other *archivetest.Archive) { a.Set(release, other.Files[release]) }},
+		{"signature altered", "not signed by a key that counts", func(a, _ *archivetest.Archive) {
+			a.Set(release, []byte(strings.Replace(string(a.Files[release]), "Codename: test", "Codename:  test", 1)))
+		}},
+	} {
+		a, other := archivetest.NewArchive(t, pkg), archivetest.NewArchive(t, pkg)
+		recipe := p.recipe(t, fmt.Sprintf("debian = { suite = \"test\", packages = [\"tiny-cc\"], mirror = %q }", a.URL))
+		policy := filepath.Join(p.dir, "policy.toml")
+		p.write(t, filepath.Join(p.dir, "archive.gpg"), string(a.PublicKey()))
+		p.write(t, policy, "format = 1\n[rebuild]\narchive-keys = [\"archive.gpg\"]\n")
+		lock, err := verify.Lock(context.Background(), verify.Request{Repository: p.repo, Commit: p.honest, RecipeFile: recipe, PolicyFile: policy, CacheDir: t.TempDir()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.write(t, filepath.Join(p.dir, "own.lock"), string(lock))
+		c.change(a, other)
+		p.refused(t, c.name, c.says, recipe, policy)
+	}
+}

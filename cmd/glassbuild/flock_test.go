@@ -19,7 +19,7 @@ import (
 
 // hostFlock are the releases that the quick tests try: one that is honest, one that is not what was built, one for each
 // check that looks at the source or at the runs.
-var hostFlock = []string{"merlin-c", "merlin-one-line", "merlin-prebuilt", "merlin-clock", "harrier-image", "harrier-postinst"}
+var hostFlock = []string{"merlin-c", "merlin-one-line", "merlin-prebuilt-policy", "merlin-clock", "harrier-image", "harrier-postinst"}
 
 // TestFlockOnHost verifies sample vendors that build with C compiler and packager of this machine.
 func TestFlockOnHost(t *testing.T) {

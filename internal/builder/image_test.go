@@ -181,6 +181,21 @@ func TestHostileImages(t *testing.T) {
 		{"diff-ids missing", func(f *archivetest.Layout) archivetest.Descriptor {
 			return f.Image(func(c, _ map[string]any) { c["rootfs"] = map[string]any{"type": "layers", "diff_ids": []string{}} }, fine)
 		}, "wrong diff-id", fault.Failed},
+		{"layers in another order", func(f *archivetest.Layout) archivetest.Descriptor {
+			return f.Image(func(_, m map[string]any) {
+				l := m["layers"].([]archivetest.Descriptor)
+				l[0], l[1] = l[1], l[0]
+			}, fine, one(exe("bin/cc")))
+		}, "wrong diff-id", fault.Failed},
+		{"link that another layer's file goes through", func(f *archivetest.Layout) archivetest.Descriptor {
+			return f.Image(nil, one(link("etc", "../../../../.."+outside)), one(tar.Header{Name: "etc/passwd"}))
+		}, "link escapes", fault.Failed},
+		{"hard link through a link", func(f *archivetest.Layout) archivetest.Descriptor {
+			return f.Image(nil, one(link("l", "../.."+outside), tar.Header{Name: "x", Typeflag: tar.TypeLink, Linkname: "l/secret"}))
+		}, "link escapes", fault.Failed},
+		{"named pipe", func(f *archivetest.Layout) archivetest.Descriptor {
+			return f.Image(nil, one(tar.Header{Name: "run/pipe", Typeflag: tar.TypeFifo}))
+		}, "unsupported type", fault.Failed},
 		{"foreign layer", func(f *archivetest.Layout) archivetest.Descriptor {
 			return f.Image(func(_, m map[string]any) {
 				m["layers"].([]archivetest.Descriptor)[0]["urls"] = []string{"https://elsewhere.example/layer"}
@@ -236,6 +251,25 @@ func TestHostileImages(t *testing.T) {
 	for _, ref := range []string{"registry.example/x:latest", "oci:/nowhere"} {
 		if _, err := prepareImage(t, ref, Options{}); fault.ClassOf(err) != fault.Usage {
 			t.Errorf("%s: %v", ref, err)
+		}
+	}
+}
+
+// The same layers in another order, said so everywhere, are another image with another root: the upper one wins.
+func TestImageLayerOrder(t *testing.T) {
+	t.Parallel()
+	f := archivetest.NewLayout(t)
+	layers := [][]byte{}
+	for _, text := range []string{"lower", "upper"} {
+		layers = append(layers, archivetest.Tar(t, []tar.Header{exe("bin/sh")}, map[string]string{"bin/sh": text}))
+	}
+	for want, img := range map[string]archivetest.Descriptor{"upper": f.Image(nil, layers[0], layers[1]), "lower": f.Image(nil, layers[1], layers[0])} {
+		root, err := prepareImage(t, f.Ref(img), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if data, err := os.ReadFile(filepath.Join(root.Layers[0].Dir, "bin/sh")); err != nil || string(data) != want {
+			t.Errorf("%q, %v, want %q", data, err, want)
 		}
 	}
 }

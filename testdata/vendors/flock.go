@@ -114,14 +114,16 @@ func (r flockRelease) onHost() bool {
 	return r.vendor == "harrier" || r.vendor == "merlin" && r.file == "merlin-sum"
 }
 
-// answer is what a verification must say: with the host's tools nobody vouches, and what would pass does not.
+// answer is what a verification must say: with the host's tools nobody vouches, and what is read is
+// not traced.
 func (r flockRelease) answer(host bool) Release {
 	w := r.want
-	if host && w.result == verdict.Passed {
-		w = want{verdict.Inconclusive, w.match, verdict.CheckVouched}
+	says := r.says
+	if host && (w.result == verdict.Passed || w.check == verdict.CheckAccount) {
+		w, says = want{verdict.Inconclusive, w.match, verdict.CheckVouched}, ""
 	}
 	return Release{Name: r.name, About: r.about, Row: r.row,
-		Result: string(w.result), Match: string(w.match), Exit: exit(w.result), Check: w.check, Says: r.says}
+		Result: string(w.result), Match: string(w.match), Exit: exit(w.result), Check: w.check, Says: says}
 }
 
 // flock is one run of MakeFlock.

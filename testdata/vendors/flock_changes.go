@@ -3,6 +3,7 @@ package vendors
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -31,19 +32,9 @@ func flockChanges() map[string]func(f *flock, files tree) error {
 			return andThen(err, f, files, replace("Makefile", "$(B)/lookup.o $(B)/signatures.o", "lib/lookup.o $(B)/signatures.o"))
 		},
 		"fixture": func(f *flock, files tree) error {
-			object, err := f.product("merlin", "object", "merlin-sum")
-			if err != nil {
-				return err
-			}
-			var b bytes.Buffer
-			z := gzip.NewWriter(&b)
-			if _, err := z.Write(object); err != nil {
-				return err
-			}
-			err = z.Close()
-			files["tests/fixtures/stream.gz"] = b.Bytes()
-			return andThen(err, f, files, replace("Makefile", "$(B)/%.o: src/%.c", "$(B)/lookup.o: tests/fixtures/stream.gz | $(B)\n\tgzip -dc $< >$@\n\n$(B)/%.o: src/%.c"))
+			return andThen(f.fixture(files), f, files, replace("Makefile", "$(B)/%.o: src/%.c", "$(B)/lookup.o: tests/fixtures/stream.gz | $(B)\n\tgzip -dc $< >$@\n\n$(B)/%.o: src/%.c"))
 		},
+		"fixture-unread": func(f *flock, files tree) error { return f.fixture(files) },
 
 		"class": replace("src/main/java/example/ibis/AccountNumber.java", ".mod(MODULUS).equals(BigInteger.ONE)", ".mod(MODULUS).signum() >= 0",
 			"build.sh", `"$java/jar" --create`, "cp build/classes/example/ibis/AccountNumber.class \"$out\"\nexit\n\"$java/jar\" --create"),
@@ -53,6 +44,20 @@ func flockChanges() map[string]func(f *flock, files tree) error {
 			return andThen(err, f, files, replace("build.sh", `"$java/jar" --create`, "cp -R lib/. build/classes\n\"$java/jar\" --create"))
 		},
 	}
+}
+
+// fixture adds what a test might want: a compressed file.
+func (f *flock) fixture(files tree) error {
+	object, err := f.product("merlin", "object", "merlin-sum")
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, err = z.Write(object)
+	err = errors.Join(err, z.Close())
+	files["tests/fixtures/stream.gz"] = b.Bytes()
+	return err
 }
 
 // replace exchanges text that stands once in a file: path, old, new, and so on.

@@ -16,6 +16,7 @@ const (
 )
 
 var (
+	reached   = want{verdict.Failed, verdict.MatchIdentical, verdict.CheckAccount}
 	unlisted  = want{verdict.Failed, verdict.MatchIdentical, verdict.CheckTree}
 	clockRead = want{verdict.Inconclusive, verdict.MatchNotRebuilt, verdict.CheckReproducible}
 )
@@ -26,10 +27,11 @@ var flockReleases = []flockRelease{
 	{name: "merlin-c", about: "the program in C, linked with the static library and its assembly", vendor: "merlin", file: "merlin-sum", want: identical},
 	{name: "merlin-cpp", about: "the program in C++, built by CMake", vendor: "merlin", file: "merlin", want: identical},
 	{name: "merlin-one-line", row: "F13", about: "one changed line: a sum that is known is never found", vendor: "merlin", from: "lookup-blind", file: "merlin-sum", says: "merlin_name", want: different},
-	{name: "merlin-prebuilt", row: "F19", about: "an object without source lies at the commit and is linked in; the policy demands that every file can be read",
+	{name: "merlin-prebuilt", row: "F19", about: "an object without source lies at the commit and is linked in", vendor: "merlin", repo: "prebuilt", file: "merlin-sum", says: "lib/lookup.o", want: reached},
+	{name: "merlin-prebuilt-policy", row: "F19", about: "the same, judged by a policy that demands that every file can be read, whether it is or not",
 		vendor: "merlin", repo: "prebuilt", file: "merlin-sum", policy: "readable", says: "lib/lookup.o", want: unlisted},
-	{name: "merlin-fixture", row: "F19", about: "a compressed test fixture is unpacked into the build, the shape of the xz attack; the same policy",
-		vendor: "merlin", repo: "fixture", file: "merlin-sum", policy: "readable", says: "tests/fixtures/stream.gz", want: unlisted},
+	{name: "merlin-fixture", row: "F19", about: "a compressed test fixture is unpacked into the build, the shape of the xz attack", vendor: "merlin", repo: "fixture", file: "merlin-sum", says: "tests/fixtures/stream.gz", want: reached},
+	{name: "merlin-fixture-unread", row: "F19", about: "the same fixture at a vendor who only tests with it: no step reads it", vendor: "merlin", repo: "fixture-unread", file: "merlin-sum", want: identical},
 	{name: "merlin-clock", row: "76", about: "the code generator reads the clock", vendor: "merlin", repo: "clock", file: "merlin-sum", says: "merlin-sum", want: clockRead},
 
 	// one commit, three artefacts, two programs in each
