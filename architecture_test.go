@@ -19,13 +19,14 @@ const module = "github.com/glassbuild/glassbuild"
 // (fault, progress, store, remote), which any may use. A sub-package may import what its parent may, and parent and sub-packages
 // may import each other.
 var table = map[string][]string{
-	"verify":              {"policy", "tomlfile", "archive", "recipe", "source", "signature", "trust", "builder", "sandbox", "rebuild", "gomod", "npm", "artifact", "compare", "verdict", "findings", "provenance", "evidence", "oci", "kit", "report"},
+	"verify":              {"policy", "tomlfile", "archive", "recipe", "source", "signature", "trust", "builder", "sandbox", "rebuild", "gomod", "npm", "artifact", "compare", "verdict", "findings", "provenance", "evidence", "oci", "kit", "report", "redact"},
 	"attest":              {"policy", "recipe", "source", "signature", "trust", "builder", "sandbox", "rebuild", "gomod", "artifact", "compare", "verdict", "findings", "provenance", "evidence", "oci"},
 	"internal/verdict":    {"policy", "allow"},
 	"internal/policy":     {"trust", "tomlfile", "allow"},
 	"internal/allow":      {},
 	"internal/trust":      {},
-	"internal/report":     {"verdict", "recipe", "markup"},
+	"internal/report":     {"verdict", "recipe", "markup", "redact"},
+	"internal/redact":     {"verdict"},
 	"internal/findings":   {"source", "recipe", "builder", "rebuild", "artifact", "compare", "verdict"},
 	"internal/source":     {"signature", "trust"},
 	"internal/signature":  {"trust"},

@@ -28,6 +28,7 @@ type CheckRequest struct {
 	List        io.Reader // one digest on a line, as sha256:… or as sha256sum writes it
 	PolicyFile  string
 	Gate        *Gate
+	Verdict     string   // a verdict that was handed in, whole or redacted: somebody whom the policy knows must have signed it
 	Evidence    []string // files, folders and images, beside what is found next to each subject
 	TrustedRoot string   // file; "" is the one that the policy names, or the one that UpdateTrust stored
 	ToolVersion string
@@ -43,7 +44,7 @@ func Check(ctx context.Context, req CheckRequest, each func(Verdict) error) (Tal
 	if err != nil {
 		return Tally{}, err
 	}
-	if len(req.Subjects) == 0 {
+	if len(c.req.Subjects) == 0 {
 		return Tally{}, fault.Usagef("check", "no subject named")
 	}
 	return c.all(ctx, each)
@@ -60,6 +61,7 @@ type checker struct {
 	named     *library // what --evidence names
 	votes     *library // what the policy names
 	logs      []*voteLog
+	document  *Verdict // that was handed in
 	tables    []*table
 
 	offline bool
@@ -97,6 +99,9 @@ func newChecker(ctx context.Context, req CheckRequest) (*checker, error) {
 		}
 	}
 	if err != nil {
+		return nil, err
+	}
+	if err := c.readDocument(); err != nil {
 		return nil, err
 	}
 	return c, c.prepare(ctx)

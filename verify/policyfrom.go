@@ -11,6 +11,7 @@ import (
 
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/policy"
+	"github.com/glassbuild/glassbuild/internal/redact"
 	"github.com/glassbuild/glassbuild/internal/verdict"
 )
 
@@ -21,6 +22,9 @@ func PolicyFrom(verdictFile string, now time.Time) ([]byte, error) {
 	v, err := ReadVerdict(verdictFile)
 	if err != nil {
 		return nil, err
+	}
+	if hidden, _ := redact.Count(*v); hidden > 0 {
+		return nil, fault.Usagef(fault.Quote(verdictFile), "leaves out %d entries: a policy has to name what it demands", hidden).WithHint("make it from the whole verdict")
 	}
 	facts := v.Facts
 	facts.Now = now

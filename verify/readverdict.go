@@ -8,6 +8,7 @@ import (
 
 	"github.com/glassbuild/glassbuild/internal/evidence/strictjson"
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/redact"
 )
 
 // maxVerdict bounds a verdict that is read.
@@ -31,7 +32,7 @@ func ReadVerdict(path string) (*Verdict, error) {
 	if err != nil {
 		return nil, fault.Usagef(fault.Quote(path), "is no verdict: %w", err).WithHint("glassbuild verify or check --format json writes one")
 	}
-	return v, nil
+	return v, redact.Check(*v)
 }
 
 func parseVerdict(name string, data []byte) (*Verdict, error) {

@@ -108,6 +108,9 @@ func (r *run) summary(v Verdict) *evidence.Summary {
 			s.Inputs = append(s.Inputs, evidence.InputStatement{URI: st.Name, Digest: map[string]string{"sha256": st.SHA256}})
 		}
 	}
+	if c := v.Commitments; c != nil {
+		s.Verdict = &evidence.Sealed{Root: c.Root}
+	}
 	reproduced := v.Match == verdict.MatchIdentical || v.Match == verdict.MatchEquivalent
 	if v.Result == verdict.Passed {
 		s.Result = evidence.SummaryPassed

@@ -42,6 +42,7 @@ func (c *checker) evidence(ctx context.Context, s *subject, f *verdict.Facts) {
 	}
 	for _, t := range c.tables {
 		e, held, verified := c.judge(found, t, s)
+		c.bind(s, held, f)
 		if t.name == "quorum" {
 			missing, err := c.missing(registers, verified, t, s, libraries)
 			if err != nil {

@@ -26,6 +26,7 @@ import (
 	"github.com/glassbuild/glassbuild/internal/policy"
 	"github.com/glassbuild/glassbuild/internal/rebuild"
 	"github.com/glassbuild/glassbuild/internal/recipe"
+	"github.com/glassbuild/glassbuild/internal/redact"
 	"github.com/glassbuild/glassbuild/internal/remote"
 	"github.com/glassbuild/glassbuild/internal/sandbox"
 	"github.com/glassbuild/glassbuild/internal/signature"
@@ -105,6 +106,11 @@ func Run(ctx context.Context, req Request) (*Result, error) {
 		r.hostile()
 	}
 	res := &Result{Verdict: verdict.Decide(r.facts, r.policy), Record: r.record(), Notes: r.notes}
+	if r.req.Sign.Signer != nil && r.signable(res.Verdict) == nil {
+		if res.Verdict, err = redact.Seal(res.Verdict); err != nil {
+			return nil, err
+		}
+	}
 	if r.outcome != nil {
 		res.LogTail = r.outcome.LogTail
 	}

@@ -31,13 +31,22 @@ What is demanded stands in [provenance] and [quorum] of the policy. For a quick 
 		Example: `  glassbuild check tool.tar.gz --policy policy.toml
   glassbuild check registry.example/team/tool:v1 --policy policy.toml
   glassbuild check tool --key cosign.pub --source-repository https://example.org/tool
+  glassbuild check --verdict redacted.json --policy quorum.toml --evidence tool.vsa.sigstore.json
   sha256sum tool | glassbuild check - --policy policy.toml --evidence ./attestations`,
-		Args: atLeastOne("a file, a folder, sha256:…, an image, or -"),
+		Args: func(c *cobra.Command, args []string) error {
+			if req.Verdict != "" {
+				return nil // it names its subject itself
+			}
+			return atLeastOne("a file, a folder, sha256:…, an image, or -")(c, args)
+		},
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := report.CheckFormat(format); err != nil {
 				return err
 			}
-			if !single(args) && format != "text" && format != "json" {
+			if req.Verdict != "" && len(args) > 0 && !single(args) {
+				return fault.Usagef("--verdict", "is about one artefact")
+			}
+			if len(args) > 0 && !single(args) && format != "text" && format != "json" {
 				return fault.Usagef("--format", "%q is for one subject; several are reported as text or json, a line each", format)
 			}
 			if gate.Key+gate.Identity+gate.Issuer+gate.Repository+gate.Commit+gate.Ref != "" || len(gate.Types) > 0 {
@@ -49,6 +58,7 @@ What is demanded stands in [provenance] and [quorum] of the policy. For a quick 
 	}
 	f := c.Flags()
 	f.StringVar(&req.PolicyFile, "policy", "", "policy file of yours, with [provenance] or [quorum]")
+	f.StringVar(&req.Verdict, "verdict", "", "verdict that you were handed, whole or redacted: it must be what was signed (it names the subject where none is given)")
 	f.StringArrayVar(&req.Evidence, "evidence", nil, "file, folder, image or repository with evidence; may be repeated")
 	f.StringVar(&req.TrustedRoot, "trusted-root", "", "trusted root, or JSON lines of several (default: what the policy names, or trust update stored)")
 	f.StringVar(&gate.Key, "key", "", "PEM file with the public key that must have signed")
@@ -64,7 +74,7 @@ What is demanded stands in [provenance] and [quorum] of the policy. For a quick 
 
 // check prints one verdict in full, of several a line each. The exit code is that of the worst.
 func (a *app) check(c *cobra.Command, req verify.CheckRequest, format string) error {
-	single := single(req.Subjects)
+	single := len(req.Subjects) == 0 || single(req.Subjects)
 	var hints []string
 	tally, err := verify.Check(c.Context(), req, func(v verify.Verdict) error {
 		for _, h := range report.Hints(v) {

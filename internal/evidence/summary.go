@@ -31,6 +31,12 @@ type Summary struct {
 	Levels   []string         `json:"verifiedLevels"`
 	Version  string           `json:"slsaVersion,omitempty"`
 	Rebuild  *Rebuild         `json:"glassbuild_rebuild,omitempty"`
+	Verdict  *Sealed          `json:"glassbuild_verdict,omitempty"`
+}
+
+// Sealed binds the verdict that the summary sums up, see package redact.
+type Sealed struct {
+	Root string `json:"rootSha256"`
 }
 
 // Verifier names who judged.
@@ -90,6 +96,11 @@ func (s *Summary) check() error {
 	case s.Resource == "":
 		return errors.New("resourceUri is missing")
 	}
+	if s.Verdict != nil {
+		if err := checkDigest("sha256", s.Verdict.Root); err != nil {
+			return in("glassbuild_verdict", err)
+		}
+	}
 	if r := s.Rebuild; r != nil {
 		for name, sum := range map[string]string{"treeSha256": r.Tree, "recipeSha256": r.Recipe, "builderSha256": r.Builder} {
 			if err := checkDigest("sha256", sum); err != nil {
@@ -136,7 +147,7 @@ func (s *Statement) Summary() (*Summary, error) {
 	}
 	var r reader
 	o := r.object(s.predicate, "predicate", "verifier", "timeVerified", "resourceUri", "policy", "inputAttestations",
-		"verificationResult", "verifiedLevels", "dependencyLevels", "slsaVersion", "glassbuild_rebuild")
+		"verificationResult", "verifiedLevels", "dependencyLevels", "slsaVersion", "glassbuild_rebuild", "glassbuild_verdict")
 	verifier := r.object(o.Get("verifier"), "verifier", "id", "version")
 	policy := r.object(o.Get("policy"), "policy", "uri", "digest")
 	out := &Summary{
@@ -150,6 +161,9 @@ func (s *Statement) Summary() (*Summary, error) {
 		out.Inputs = append(out.Inputs, InputStatement{i.URI, i.Digest})
 	}
 	out.Rebuild = r.rebuild(o.Get("glassbuild_rebuild"))
+	if v := o.Get("glassbuild_verdict"); !v.Absent() {
+		out.Verdict = &Sealed{r.text(r.object(v, "glassbuild_verdict", "rootSha256").Get("rootSha256"), "glassbuild_verdict")}
+	}
 	if r.err != nil {
 		return nil, r.err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/recipe"
+	"github.com/glassbuild/glassbuild/internal/redact"
 	"github.com/glassbuild/glassbuild/internal/verdict"
 )
 
@@ -21,6 +22,9 @@ import (
 func ByHand(v verdict.Verdict) (string, bool) {
 	if v.Source == nil || v.Source.GitTree == "" || v.Recipe == nil || v.Rebuild == nil || v.Rebuild.Packed || v.Comparison == nil {
 		return "", false
+	}
+	if hidden, _ := redact.Count(v); hidden > 0 {
+		return "", false // what was left out cannot be written down
 	}
 	r, err := recipe.Parse(recipe.FileName, []byte(v.Recipe.Text))
 	if err != nil || r.Builder.Go == "" && !r.Builder.Host || r.Source.Attributes == "archive" || r.VCS.Stamp && r.VCS.Tags != "all" {

@@ -19,6 +19,9 @@ func HTML(v verdict.Verdict) ([]byte, error) {
 	p := page{markup.New(string(v.Result)+": "+fault.Quote(v.Subject.Name), pageStyle)}
 	p.In("main", func() {
 		p.banner(v)
+		if text := leftOut(v); text != "" {
+			p.El("p", text)
+		}
 		p.trouble(v)
 		p.chain(v)
 		for _, m := range byteMaps(v) {

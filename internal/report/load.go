@@ -3,8 +3,10 @@ package report
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/redact"
 	"github.com/glassbuild/glassbuild/internal/verdict"
 )
 
@@ -36,5 +38,14 @@ func Load(name string, data []byte) (verdict.Verdict, error) {
 	if !bytes.Equal(again, data) {
 		return v, fault.Usagef(object, "is no verdict as glassbuild writes it: a key stands twice, in other letters, in another order or behind the end")
 	}
-	return v, nil
+	return v, redact.Check(v)
+}
+
+// leftOut says what a redacted verdict does not show.
+func leftOut(v verdict.Verdict) string {
+	hidden, all := redact.Count(v)
+	if hidden == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d names and texts are left out, each marked [redacted …]; commitments bind them, and all else, as they were signed: root %s", hidden, all, v.Commitments.Root)
 }

@@ -37,6 +37,8 @@ func Markdown(v verdict.Verdict) []byte {
 		row("trusted roots sha256", v.Source.Roots.SHA256)
 	}
 
+	row("left out", leftOut(v))
+
 	b.WriteString("\n| | check | |\n| --- | --- | --- |\n")
 	for _, c := range v.Checks {
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", sign(c.Status), cell(c.ID), cell(c.Text))

@@ -51,6 +51,9 @@ func Text(v verdict.Verdict, s Style) []byte {
 		}
 		w.line("  ! ", e)
 	}
+	if text := leftOut(v); text != "" {
+		w.line("", "\n"+text)
+	}
 	w.last(v)
 	return []byte(w.b.String())
 }

@@ -280,6 +280,15 @@ func contradiction(f Facts, p *policy.Policy) Check {
 			return failed("%s", strings.Join(e.Contradictions, "; "))
 		}
 	}
+	switch d := f.Document; {
+	case d == nil:
+	case d.Refused != "":
+		return failed("the verdict at hand does not hold: %s", d.Refused)
+	case len(d.By) == 0:
+		return failed("the verdict at hand is not what anybody signed whom the policy knows").hint("its signature is the verification summary that verify --sign wrote beside it; name it with --evidence")
+	default:
+		return passed("the verdict at hand, %s, is what %s signed; %d of %d entries are left out", d.Result, fault.Quote(strings.Join(d.By, ", ")), d.Redacted, d.Entries)
+	}
 	if f.Provenance != nil {
 		for _, s := range f.Provenance.Statements {
 			for _, c := range (&policy.Provenance{}).Demands() {

@@ -52,6 +52,17 @@ type Refused struct {
 	Hint   string `json:"hint,omitempty"`
 }
 
+// Document is a verdict that was handed in.
+type Document struct {
+	Root     string   `json:"root"` // of its commitments, computed from what it shows
+	Result   Result   `json:"result"`
+	Match    Match    `json:"match"`
+	Redacted int      `json:"redacted"`          // entries that it leaves out
+	Entries  int      `json:"entries"`           // that could be left out
+	By       []string `json:"by,omitempty"`      // principals who signed that root
+	Refused  string   `json:"refused,omitempty"` // why it is not what was signed, or not about this
+}
+
 // Vote is what somebody else says of a rebuild of their own.
 type Vote struct {
 	Result  string `json:"result"` // PASSED or FAILED

@@ -22,6 +22,7 @@ type Facts struct {
 	Provenance *Evidence   `json:"provenance,omitempty"` // signed statements, as [provenance] demands them
 	Votes      *Evidence   `json:"votes,omitempty"`      // verdicts of others, as [quorum] demands them
 	Release    *Release    `json:"release,omitempty"`    // a whole release; the parts above are then of its first build
+	Document   *Document   `json:"document,omitempty"`   // a verdict that was handed in, to be held against what was signed
 	Problems   []Problem   `json:"problems,omitempty"`
 
 	Now time.Time `json:"-"` // by which ages are judged; the zero time makes every vote too old

@@ -61,6 +61,17 @@ type Verdict struct {
 	Exceptions []string  `json:"exceptions,omitempty"` // what the policy forgave, with its reasons
 	Policy     PolicyRef `json:"policy"`
 	Facts
+
+	Commitments *Commitments `json:"commitments,omitempty"` // of a verdict that was sealed in order to be signed
+}
+
+// Commitments bind everything else in a verdict, so that names and texts can be left out of it, and be opened again, without
+// making another verdict of it; see package redact.
+type Commitments struct {
+	Root   string            `json:"root"`             // what is signed
+	Seed   string            `json:"seed,omitempty"`   // of all salts; only in a whole verdict
+	Salts  map[string]string `json:"salts,omitempty"`  // in a redacted one: of what is still shown, by JSON Pointer
+	Hidden map[string]string `json:"hidden,omitempty"` // in a redacted one: commitments to what is not
 }
 
 // PolicyRef names the policy that was applied.
