@@ -60,15 +60,15 @@ var rules = []struct {
 }{
 	{line, []string{"summary", "checks/*/text", "checks/*/hint", "problems/*/text", "problems/*/hint", "**/findings/*/text", "**/transformed/*/why", "**/signature/detail", "**/signers/*/detail",
 		"**/recipe/unknown/*", "**/recipe/refused/*", "**/recipe/contradictions/*", "recipe/unknown/*", "recipe/refused/*", "recipe/contradictions/*", "**/disagreement/detail", "**/git-refused/*",
-		"**/explain/*", "**/regions/*/*", "**/modules/*/detail", "**/vendored/*/detail", "published/detail", "**/voucher/detail",
+		"**/account/why", "**/network-refused/*", "**/explain/*", "**/regions/*/*", "**/modules/*/detail", "**/vendored/*/detail", "published/detail", "**/voucher/detail",
 		"**/conflicts/*", "**/notes/*", "**/withdrawn", "**/refused/*/reason", "**/refused/*/hint", "provenance/contradictions/*", "provenance/unsearched/*", "**/lists/*/refused", "**/unshipped/*/why"}},
 	{code, []string{"**/recipe/text", "**/recipe/lines/*/*", "recipe/text", "recipe/lines/*/*"}},
 	{path, []string{"subject/member", "**/findings/*/path", "**/opaque/*/path", "**/transformed/*/path", "**/submodules/*/path", "**/by/*/paths/*", "**/touched/*/what", "**/paths/*/match",
-		"**/members/*/path", "**/members/*/tree-path", "**/members/*/output", "**/rebuilt/name", "**/layer", "**/layers/*/path", "**/outputs/*/name", "**/disagreement/output",
+		"**/members/*/path", "**/members/*/tree-path", "**/members/*/output", "**/rebuilt/name", "**/layer", "**/layers/*/path", "**/outputs/*/name", "**/disagreement/output", "**/account/source/*/name", "**/account/fetched/*/name",
 		"**/copies/*/output", "**/copies/*/member", "**/copies/*/input", "release/files/*/name", "release/lists/*/name", "release/lists/*/missing/*", "release/lists/*/differs/*", "release/stray/*",
 		"release/unshipped/*/name", "release/files/*/evidence"}},
 	{name, []string{"subject/name", "subject/within/name", "**/repository", "**/refs/*", "**/signer", "**/stamp/by", "**/stamp/principal", "**/trusted-roots/name", "**/tags/*/name", "**/tags-used/*/name",
-		"**/moved/*/name", "**/signed-by", "**/submodules/*/url", "**/builder/layers/*/name", "**/builder/layers/*/version", "builder/layers/*/name", "builder/layers/*/version", "**/voucher/by",
+		"**/moved/*/name", "**/signed-by", "**/submodules/*/url", "**/builder/layers/*/name", "**/builder/layers/*/version", "builder/layers/*/name", "builder/layers/*/version", "**/account/layers/*/name", "**/voucher/by",
 		"**/modules/*/path", "**/modules/*/version", "**/vendored/*/path", "**/vendored/*/version", "published/path", "published/version", "**/statements/*/name", "**/statements/*/subject",
 		"**/principal", "**/identity", "**/issuer", "**/logs/*", "**/timestamps/*", "**/says/*", "**/fields/*", "**/refused/*/name", "provenance/searched/*"}},
 }
