@@ -6,6 +6,8 @@ const (
 	maxEvidenceFiles = 1 << 17
 	// maxReleaseFiles bounds the files of a release.
 	maxReleaseFiles = 1 << 17
+	// maxJSON bounds a verdict or a prepared index.
+	maxJSON = 256 << 20
 	// maxListBytes bounds a list of digests.
 	maxListBytes = 32 << 20
 	// hashBuffer is how much of a file is read at once.

@@ -112,6 +112,7 @@ func (a *app) command() *cobra.Command {
 		a.verifyCommand(), a.attestCommand(), a.withdrawCommand(), a.checkCommand(), a.trustCommand(), a.inspectCommand(), a.reportCommand(),
 		a.sourceCommand(), a.buildCommand(), a.initCommand(), a.policyCommand(), a.lockCommand(), a.diffCommand(), a.explainCommand(), a.kitCommand(), a.cacheCommand(), a.doctorCommand(), a.manCommand(),
 	)
+	root.AddCommand(a.findCommand())
 	offerValues(root)
 	return root
 }
