@@ -2,6 +2,7 @@ package signature_test
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/sha256"
@@ -13,6 +14,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	der "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/digitorus/timestamp"
 
 	"github.com/glassbuild/glassbuild/internal/signature"
 	"github.com/glassbuild/glassbuild/internal/trust"
@@ -104,4 +107,53 @@ func TestCountersignature(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzEmbedded changes the file and a signature with a timestamp: whatever is not exactly what was signed is never good, and a time counts only
+// where the timestamp is a principal's.
+func FuzzEmbedded(f *testing.F) {
+	p := newPKI(f)
+	key, clockKey := ecKey(f), ecKey(f)
+	at := now.AddDate(0, -2, 0)
+	leaf := p.fulcio(&key.PublicKey, "vendor@example.org", "", at.Add(-time.Minute), func(c *x509.Certificate) { c.ExtraExtensions = nil })
+	clock := p.fulcio(&clockKey.PublicKey, "clock@example.org", "", at.AddDate(0, -1, 0), func(c *x509.Certificate) {
+		c.ExtKeyUsage, c.NotAfter = nil, now.AddDate(1, 0, 0)
+		c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 37}, Critical: true, Value: asn(f, []asn1.ObjectIdentifier{{1, 3, 6, 1, 5, 5, 7, 3, 8}})}}
+	})
+	bag := []*x509.Certificate{leaf, clock}
+	counter := cmsSign(f, payload, cmsFields{leaf: leaf, key: key, at: at, certificates: bag, counter: func(sig []byte) attribute { return counterSign(f, sig, clock, clockKey, at) }})
+	token := cmsSign(f, payload, cmsFields{leaf: leaf, key: key, at: at, certificates: bag[:1], counter: func(sig []byte) attribute {
+		sum := sha256.Sum256(sig)
+		stamp := timestamp.Timestamp{HashAlgorithm: crypto.SHA256, HashedMessage: sum[:], Time: at, Policy: asn1.ObjectIdentifier{1, 2, 3}, AddTSACertificate: true}
+		answer, err := stamp.CreateResponseWithOpts(clock, clockKey, crypto.SHA256)
+		if err != nil {
+			f.Fatal(err)
+		}
+		read, err := timestamp.ParseResponse(answer)
+		if err != nil {
+			f.Fatal(err)
+		}
+		return attribute{asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 14}, [][]byte{read.RawToken}}
+	}})
+	opt := signature.Options{Keys: trusted(f, trust.Principal{Name: "vendor", X509: pemOf(leaf)}, trust.Principal{Name: "clock", X509: pemOf(clock)}), Now: now}
+	for _, cms := range [][]byte{counter, token} {
+		if _, r := signature.VerifyEmbedded(payload, cms, signature.Embedded{}, opt); r.Status != signature.StatusGood || r.Stamp == nil {
+			f.Fatalf("not good: %s %q", r.Status, r.Detail)
+		}
+		f.Add(payload, cms, uint16(len(cms)/2), byte(0))
+		f.Add(payload, cms, uint16(len(cms)-5), byte(1))
+	}
+	f.Fuzz(func(t *testing.T, message, cms []byte, place uint16, flip byte) {
+		if len(cms) > 0 {
+			cms = bytes.Clone(cms)
+			cms[int(place)%len(cms)] ^= flip
+		}
+		_, r := signature.VerifyEmbedded(message, cms, signature.Embedded{}, opt)
+		if r.Status.Good() && (!bytes.Equal(message, payload) || r.Stamp == nil || r.Stamp.Principal != "clock" || !r.SignedAt.Equal(at)) {
+			t.Fatalf("good for another object or time: %+v", r)
+		}
+		if r.TimeTrusted && r.Stamp == nil {
+			t.Fatal("a time that nobody vouched for")
+		}
+	})
 }

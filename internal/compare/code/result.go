@@ -3,6 +3,7 @@ package code
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -134,7 +135,7 @@ func compareImages(a, b *image) *Result {
 	c.vectors(r, out)
 	onlyA, onlyB := c.leftovers()
 	if follows {
-		onlyA, onlyB = r.withoutTypes(a, onlyA), r.withoutTypes(b, onlyB)
+		onlyA, onlyB = r.withoutTypes(a, withoutHandlers(onlyA)), r.withoutTypes(b, withoutHandlers(onlyB))
 	}
 	r.ShippedStrings, r.ShippedObjects, r.ShippedWhere = c.texts(a, onlyA)
 	r.RebuiltStrings, r.RebuiltObjects, r.RebuiltWhere = c.texts(b, onlyB)
@@ -181,6 +182,13 @@ func (c *comparison) described(i, k, at int) Function {
 	d.Place = c.a.where(f, min(f.entry+uint64(at), max(f.end, 1)-1))
 	d.Other = c.b.where(g, min(g.entry+uint64(at), max(g.end, 1)-1))
 	return d
+}
+
+// withoutHandlers leaves out tables of exception handlers: where functions differ they follow from those.
+func withoutHandlers(list []object) []object {
+	return slices.DeleteFunc(list, func(o object) bool {
+		return o.part.s.name == ".gcc_except_table" || o.part.s.name == "__gcc_except_tab"
+	})
 }
 
 // withoutTypes counts type information instead of naming it as data.

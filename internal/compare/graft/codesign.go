@@ -20,6 +20,7 @@ const (
 	csWrapper      = 0xfade0b01
 
 	slotDirectory    = 0
+	slotInfo         = 1
 	slotRequirements = 2
 	slotEntitlements = 5
 	slotEntitleDER   = 7
@@ -164,7 +165,11 @@ func (m *macho) directory(name string, blobs map[uint32][]byte) (flags uint32, e
 	if hashes != at+special*size || len(d) != hashes+code*size {
 		return 0, refuse(name, "bytes of the code directory belong to nothing")
 	}
-	if err := checkSpecial(name, d[at:hashes], special, h, blobs); err != nil {
+	plist, err := read(m.c, m.plist.Offset, m.plist.Size)
+	if err != nil {
+		return 0, err
+	}
+	if err := checkSpecial(name, d[at:hashes], special, h, blobs, plist); err != nil {
 		return 0, err
 	}
 	return flags, m.pagesHold(name, d[hashes:], h, int64(1)<<d[39], limit)
@@ -190,14 +195,18 @@ func (m *macho) header(name string, d []byte, flags uint32) error {
 	return nil
 }
 
-// checkSpecial holds the digests of the other parts, which lie in reverse order of their slots. Those of files outside
-// (Info.plist, resources) cannot be checked and must not be there.
-func checkSpecial(name string, sums []byte, n int, h crypto.Hash, blobs map[uint32][]byte) error {
+// checkSpecial holds the digests of the other parts, which lie in reverse order of their slots. An Info.plist may lie in the program itself;
+// files outside (that of a bundle, resources) cannot be checked and must not be bound.
+func checkSpecial(name string, sums []byte, n int, h crypto.Hash, blobs map[uint32][]byte, plist []byte) error {
 	size := h.Size()
 	for slot := 1; slot <= n; slot++ {
 		sum := sums[(n-slot)*size : (n-slot+1)*size]
 		want := make([]byte, size)
-		if b := blobs[uint32(slot)]; b != nil {
+		b := blobs[uint32(slot)]
+		if slot == slotInfo && len(plist) > 0 && !bytes.Equal(sum, want) { // linkers do not bind it
+			b = plist
+		}
+		if b != nil {
 			w := h.New()
 			w.Write(b)
 			want = w.Sum(nil)

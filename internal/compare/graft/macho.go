@@ -19,6 +19,7 @@ type macho struct {
 	length   int64
 	memory   int64
 	text     Range // the __TEXT segment in the file
+	plist    Range // its section __info_plist, where programs without a bundle hold their Info.plist
 	sign     int64 // offset of LC_CODE_SIGNATURE, 0 for none
 	data     Range // what it points at
 }
@@ -51,7 +52,7 @@ func readMacho(c Content) *macho {
 		}
 		switch {
 		case cmd == lcSegment64 && n >= 72:
-			m.segment(b, at)
+			m.segment(b[:n], at)
 		case cmd == lcSignature && n == 16 && m.sign == 0:
 			m.sign, m.data = at, Range{int64(binary.LittleEndian.Uint32(b[8:])), int64(binary.LittleEndian.Uint32(b[12:]))}
 		case cmd == lcSignature:
@@ -73,6 +74,11 @@ func (m *macho) segment(b []byte, at int64) {
 		m.linkedit, m.from, m.length, m.memory = at, from, length, int64(binary.LittleEndian.Uint64(b[32:]))
 	case "__TEXT":
 		m.text = Range{from, length}
+		for n := binary.LittleEndian.Uint32(b[64:]); n > 0 && len(b) >= 72+80; n, b = n-1, b[80:] {
+			if s := b[72:]; string(bytes.TrimRight(s[:16], "\x00")) == "__info_plist" {
+				m.plist = Range{int64(binary.LittleEndian.Uint32(s[48:])), int64(binary.LittleEndian.Uint64(s[40:]))}
+			}
+		}
 	}
 }
 

@@ -51,7 +51,7 @@ func signMacho(t testing.TB, plain []byte, s *signer, change func(parts map[uint
 	le.PutUint32(b[cmd+8:], uint32(end))
 	const room = 8192
 	le.PutUint32(b[cmd+12:], room)
-	linkedit := 32 + 72
+	linkedit := bytes.Index(b, []byte("__LINKEDIT")) - 8
 	length := uint64(end + room - 0x4000)
 	le.PutUint64(b[linkedit+48:], length)
 	le.PutUint64(b[linkedit+32:], (length+0x3fff)&^0x3fff)
@@ -250,4 +250,43 @@ func TestE2EGoLinker(t *testing.T) {
 		t.Fatal(out.Reason)
 	}
 	everyByte(t, shipped, plain, s.keys, 0, len(shipped), 70001, nil, allow.MachOAdHoc)
+}
+
+const infoPlist = "<plist><dict><key>CFBundleIdentifier</key><string>org.example.tool</string></dict></plist>"
+
+// withPlist gives a program the section that holds its Info.plist, at 0x2000.
+func withPlist(b []byte) []byte {
+	le := binary.LittleEndian
+	section := make([]byte, 80)
+	copy(section, "__info_plist")
+	copy(section[16:], "__TEXT")
+	le.PutUint64(section[32:], 0x100002000)
+	le.PutUint64(section[40:], uint64(len(infoPlist)))
+	le.PutUint32(section[48:], 0x2000)
+	out := append(bytes.Clone(b[:32+72]), section...)
+	out = append(out, b[32+72:32+144]...)
+	out = append(out, b[32+144+80:]...)
+	le.PutUint32(out[20:], 144+80)
+	le.PutUint32(out[32+4:], 72+80)
+	le.PutUint32(out[32+64:], 1)
+	copy(out[0x2000:], infoPlist)
+	return out
+}
+
+// TestMachOInfoPlist: a signature binds the Info.plist that lies in the program, and no other.
+func TestMachOInfoPlist(t *testing.T) {
+	t.Parallel()
+	s := newSigner(t, false)
+	plain := withPlist(machoOf("code"))
+	bind := func(text string) func(map[uint32][]byte) {
+		return func(parts map[uint32][]byte) { parts[1] = []byte(text) }
+	}
+	accepted(t, judge(t, signMacho(t, plain, s, bind(infoPlist)), plain, s.keys, allow.MachOSignature))
+	accepted(t, judge(t, signMacho(t, plain, s, nil), plain, s.keys, allow.MachOSignature))
+	if out := judge(t, signMacho(t, plain, s, bind("<plist>another</plist>")), plain, s.keys, allow.MachOSignature); out.Equivalent || !strings.Contains(out.Reason, "part 1") {
+		t.Errorf("another Info.plist: %v %q", out.Equivalent, out.Reason)
+	}
+	if out := judge(t, signMacho(t, machoOf("code"), s, bind(infoPlist)), machoOf("code"), s.keys, allow.MachOSignature); out.Equivalent {
+		t.Error("an Info.plist outside of the file was bound, and accepted")
+	}
 }
