@@ -44,6 +44,7 @@ type Request struct {
 	Ref        string   // branch or tag that is released, refs/…; must be one that reaches the commit
 	SourceURI  string   // where others find the repository; "" is Repository when it is a URL, else its remote origin
 	RecipeFile string   // "" is the recipe at the commit
+	Target     string   // of the recipe's build matrix; it can be left out where there is one
 	PolicyFile string   // what is demanded of the build; "" is the built-in policy
 	Shipped    []string // files and archives that are about to be shipped; each must be what the commit gives
 	Image      string   // reference of an image that the build gave as an OCI layout; it is the subject then

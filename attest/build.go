@@ -91,6 +91,9 @@ func (r *run) openSource(ctx context.Context) error {
 	if r.recipe, err = recipe.Resolve(ctx, in); err != nil {
 		return err
 	}
+	if err := r.recipe.Choose(r.req.Target, func(recipe.Target) bool { return len(r.recipe.Recipe.Targets) == 1 }); err != nil {
+		return err
+	}
 	if r.recipe.Recipe.Source.Attributes == recipe.Raw {
 		return nil
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/rebuild"
+	"github.com/glassbuild/glassbuild/internal/recipe"
 	"github.com/glassbuild/glassbuild/internal/sandbox"
 	"github.com/glassbuild/glassbuild/internal/verdict"
 )
@@ -16,6 +17,7 @@ import (
 // BuildRequest says what to build. Repository and Commit are as in Request.
 type BuildRequest struct {
 	Repository, Commit, RecipeFile string
+	Target                         string // of the recipe's build matrix
 	PolicyFile                     string // says how many runs, and whose packages count; "" is the built-in policy
 	Offline, NoCache               bool
 	Keep                           string
@@ -40,7 +42,7 @@ func Build(ctx context.Context, req BuildRequest) (*BuildResult, error) {
 	if err := emptyFolder(req.Out); err != nil {
 		return nil, err
 	}
-	r, err := begin(ctx, Request{Repository: req.Repository, Commit: req.Commit, RecipeFile: req.RecipeFile, PolicyFile: req.PolicyFile, Offline: req.Offline,
+	r, err := begin(ctx, Request{Repository: req.Repository, Commit: req.Commit, RecipeFile: req.RecipeFile, Target: req.Target, PolicyFile: req.PolicyFile, Offline: req.Offline,
 		NoCache: req.NoCache || req.Shell, Keep: req.Keep, ToolVersion: req.ToolVersion, CacheDir: req.CacheDir, Progress: req.Progress})
 	if err != nil {
 		return nil, err
@@ -85,6 +87,9 @@ func (r *run) build(ctx context.Context, req BuildRequest) error {
 	if err := r.findRecipe(ctx); err != nil {
 		return err
 	}
+	if err := oneTarget(r.recipe); err != nil {
+		return err
+	}
 	out, err := rebuild.Do(ctx, r.rebuildRequest(r.shell(req)))
 	r.outcome = out
 	return err
@@ -102,4 +107,9 @@ func (r *run) shell(req BuildRequest) rebuild.Shell {
 		sh := shell{session: s, env: env, dir: dir, scratch: r.dir.Path(), in: os.Stdin, out: os.Stderr}
 		return sh.run(ctx)
 	}
+}
+
+// oneTarget refuses a build matrix of which nothing was chosen.
+func oneTarget(res *recipe.Resolved) error {
+	return res.Choose("", func(recipe.Target) bool { return len(res.Recipe.Targets) == 1 })
 }

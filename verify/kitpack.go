@@ -17,6 +17,7 @@ import (
 	"github.com/glassbuild/glassbuild/internal/gomod"
 	"github.com/glassbuild/glassbuild/internal/kit"
 	"github.com/glassbuild/glassbuild/internal/rebuild"
+	"github.com/glassbuild/glassbuild/internal/recipe"
 	"github.com/glassbuild/glassbuild/internal/source"
 	"github.com/glassbuild/glassbuild/internal/store"
 )
@@ -337,11 +338,17 @@ func (r *run) files(ctx context.Context, d *kit.Document, req PackRequest, to *m
 			return err
 		}
 	}
-	if req.RecipeFile == "" {
+	if req.RecipeFile == "" || strings.HasPrefix(req.RecipeFile, recipe.AtCommit) {
 		return nil
 	}
 	if err := add(kit.Recipe, filepath.Base(req.RecipeFile), copyFrom(req.RecipeFile)); err != nil {
 		return err
+	}
+	if r.recipe != nil && r.recipe.Recipe.Builder.Patch != nil {
+		name := r.recipe.Recipe.Builder.Patch.File
+		if err := add(kit.Recipe, name, copyFrom(filepath.Join(filepath.Dir(req.RecipeFile), name))); err != nil {
+			return err
+		}
 	}
 	if lock := strings.TrimSuffix(req.RecipeFile, ".toml") + ".lock"; r.recipe != nil && r.recipe.Lock != nil {
 		return add(kit.Lock, filepath.Base(lock), copyFrom(lock))

@@ -3,9 +3,11 @@ package verify
 import (
 	"context"
 	"os"
+	"slices"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/rebuild"
+	"github.com/glassbuild/glassbuild/internal/recipe"
 )
 
 // maxBuildinfo bounds a .buildinfo file; its parser refuses what is longer than it reads.
@@ -39,9 +41,40 @@ func Lock(ctx context.Context, req Request) ([]byte, error) {
 			return nil, fault.Usagef(fault.Quote(req.Buildinfo), "cannot be read: %w", bare(err))
 		}
 	}
-	l, err := rebuild.MakeLock(ctx, work)
-	if err != nil {
-		return nil, err
+	if len(work.Recipe.Targets) == 0 {
+		l, err := rebuild.MakeLock(ctx, work)
+		if err != nil {
+			return nil, err
+		}
+		return l.TOML(), nil
 	}
-	return l.TOML(), nil
+	return lockTargets(ctx, work)
+}
+
+// lockTargets makes one lock for every target: each may fetch something of its own.
+func lockTargets(ctx context.Context, work rebuild.Request) ([]byte, error) {
+	var all *recipe.Lock
+	whole := work.Recipe
+	for _, t := range whole.Targets {
+		work.Recipe = whole.For(t)
+		l, err := rebuild.MakeLock(ctx, work)
+		if err != nil {
+			return nil, err
+		}
+		if all == nil {
+			all = l
+			continue
+		}
+		for _, p := range l.Builder {
+			if !slices.Contains(all.Builder, p) {
+				all.Builder = append(all.Builder, p)
+			}
+		}
+		for _, f := range l.Fetched {
+			if !slices.Contains(all.Fetched, f) {
+				all.Fetched = append(all.Fetched, f)
+			}
+		}
+	}
+	return all.TOML(), nil
 }

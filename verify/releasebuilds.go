@@ -115,9 +115,32 @@ func (l *release) buildCommit(ctx context.Context, id, by string) error {
 		if err := b.findRecipe(ctx); err != nil {
 			return err
 		}
+		if len(b.recipe.Recipe.Targets) > 0 {
+			return l.targets(ctx, b, id, by)
+		}
 		return l.make(ctx, b)
 	}
 	return l.inferred(ctx, b, id, by)
+}
+
+// targets makes one build for each target of the recipe's build matrix.
+func (l *release) targets(ctx context.Context, b *run, id, by string) error {
+	for i, t := range b.recipe.Recipe.Targets {
+		if i > 0 {
+			var err error
+			if b, err = l.openCommit(ctx, id, by); err != nil {
+				return err
+			}
+		}
+		b.req.Target = t.Name
+		if err := b.findRecipe(ctx); err != nil {
+			return err
+		}
+		if err := l.make(ctx, b); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // openCommit makes a run of its own for one build. The first one is that of the release.

@@ -242,11 +242,38 @@ func (r *run) findRecipe(ctx context.Context) error {
 	if err != nil {
 		return withCheck(err, verdict.CheckRecipe)
 	}
+	if err := r.chooseTarget(res); err != nil {
+		return withCheck(err, verdict.CheckRecipe)
+	}
 	r.takeRecipe(res)
 	if err := r.exportAs(ctx, res.Recipe.Source.Attributes); err != nil {
 		return err
 	}
 	return r.contradictions(ctx, inference.Binaries, res)
+}
+
+// chooseTarget keeps the target of a build matrix that makes what was shipped: one that makes a file of its name, else one that has a place
+// in it. Nothing shipped leaves all of them.
+func (r *run) chooseTarget(res *recipe.Resolved) error {
+	if r.shipped == nil && r.req.Target == "" {
+		return nil
+	}
+	named := func(t recipe.Target) bool {
+		return slices.ContainsFunc(t.Artifacts, func(a recipe.Artifact) bool { return a.Member == "" && path.Base(a.Output) == r.shipped.Name })
+	}
+	placed := func(t recipe.Target) bool {
+		return slices.ContainsFunc(t.Artifacts, func(a recipe.Artifact) bool {
+			if a.Member == "" || r.subject.Path != "" && a.Member != r.subject.Path {
+				return false
+			}
+			_, err := r.shipped.Find(a.Member)
+			return err == nil
+		})
+	}
+	if r.shipped != nil && slices.ContainsFunc(res.Recipe.Targets, named) {
+		return res.Choose(r.req.Target, named)
+	}
+	return res.Choose(r.req.Target, placed)
 }
 
 // inference gathers what a recipe can be inferred from. Content stays open until the function that it returns is called.

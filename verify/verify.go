@@ -51,6 +51,7 @@ type Request struct {
 	Commit      string   // full id; "" is what the artefact says of itself
 	RecipeFile  string   // a recipe of the auditor's own; a lock beside it is read too
 	Node, NPM   string   // for a tarball of the npm registry: what it was packed with; "" is what the registry says, or a guess
+	Target      string   // of the recipe's build matrix; "" is the one that makes what was shipped
 	Buildinfo   string   // only for Lock: a .buildinfo file whose versions of packages the lock takes
 	PolicyFile  string   // "" is the built-in policy
 	Evidence    []string // files, folders and images with signed evidence, beside what lies next to the artefact

@@ -12,15 +12,16 @@ import (
 
 // verifyFlags are the flags that verify and build share.
 type commonFlags struct {
-	repo, commit, recipe string
-	offline, noCache     bool
-	keep                 string
+	repo, commit, recipe, target string
+	offline, noCache             bool
+	keep                         string
 }
 
 func (f *commonFlags) register(c *cobra.Command) {
 	c.Flags().StringVar(&f.repo, "repo", "", "git repository: a folder, or an https or ssh URL (default: the repository in the current folder)")
 	c.Flags().StringVar(&f.commit, "commit", "", "full id of the commit (default: what the artefact says of itself)")
 	c.Flags().StringVar(&f.recipe, "recipe", "", "recipe file of your own (default: glassbuild.toml at the commit, else what the artefact tells)")
+	c.Flags().StringVar(&f.target, "target", "", "target of the recipe's build matrix (default: the one that makes a file of this name)")
 	c.Flags().BoolVar(&f.offline, "offline", false, "open no connection; use what was fetched before")
 	c.Flags().BoolVar(&f.noCache, "no-cache", false, "rebuild even where the same rebuild was done before")
 	c.Flags().StringVar(&f.keep, "keep", "", "leave outputs, logs, recipe, verdict and run record in this folder")
@@ -74,7 +75,7 @@ first line of the report then says so.`,
 				args = []string{""}
 			}
 			req := verify.Request{
-				Artefact: args[0], Kit: kitFile, Member: member, Repository: f.repo, Commit: f.commit, RecipeFile: f.recipe, PolicyFile: policyFile,
+				Artefact: args[0], Kit: kitFile, Member: member, Repository: f.repo, Commit: f.commit, RecipeFile: f.recipe, Target: f.target, PolicyFile: policyFile,
 				Offline: f.offline, NoCache: f.noCache, Keep: f.keep, ToolVersion: version(), Progress: p.Step,
 				Node: node, NPM: npm, Evidence: evidence, TrustedRoot: trustedRoot, Sign: signing,
 			}

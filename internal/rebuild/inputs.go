@@ -133,7 +133,7 @@ func named(err error, check string) error {
 // closure gets the set of fetched files: from the lock, from an earlier run, or by running the fetch steps.
 func (o *Outcome) closure(ctx context.Context, req Request, list []served) error {
 	if req.Lock != nil {
-		if req.Lock.Recipe != req.Recipe.Digest {
+		if req.Lock.Recipe != req.Recipe.LockDigest() {
 			return otherRecipe(req)
 		}
 		if done, err := o.fromLock(ctx, req, list); done || err != nil {

@@ -23,7 +23,7 @@ func MakeLock(ctx context.Context, req Request) (*recipe.Lock, error) {
 			return nil, err
 		}
 	}
-	l := &recipe.Lock{Recipe: req.Recipe.Digest}
+	l := &recipe.Lock{Recipe: req.Recipe.LockDigest()}
 	for _, layer := range o.Builder.Layers {
 		if layer.Digest != "" {
 			l.Builder = append(l.Builder, recipe.Part{Name: layer.Name, Version: layer.Version, Digest: layer.Digest})
@@ -79,14 +79,14 @@ func pins(l *recipe.Lock) map[string]string {
 
 // lockFits refuses a lock that was made for another recipe, where the builder is taken from it.
 func lockFits(req Request) error {
-	if req.Lock == nil || req.Recipe.Builder.Debian == nil || req.Lock.Recipe == req.Recipe.Digest {
+	if req.Lock == nil || req.Recipe.Builder.Debian == nil || req.Lock.Recipe == req.Recipe.LockDigest() {
 		return nil
 	}
 	return otherRecipe(req)
 }
 
 func otherRecipe(req Request) error {
-	return fault.Inconclusivef("lock", "was made for another recipe (%.12s), not for this one (%.12s)", req.Lock.Recipe, req.Recipe.Digest).
+	return fault.Inconclusivef("lock", "was made for another recipe (%.12s), not for this one (%.12s)", req.Lock.Recipe, req.Recipe.LockDigest()).
 		WithHint("whoever changes the recipe must make the lock anew")
 }
 

@@ -20,6 +20,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -143,6 +144,10 @@ func (o *Outcome) export(ctx context.Context, req Request) error {
 // prepare makes the builder's root ready.
 func (o *Outcome) prepare(ctx context.Context, req Request) error {
 	req.Step("preparing the builder")
+	if p := req.Recipe.Builder.Platform; p != "" && p != runtime.GOOS+"/"+runtime.GOARCH {
+		return fault.Inconclusivef("builder", "no builder for %s", fault.Quote(p)).WithCheck(checkBuilder).
+			WithHint("this machine builds for and on %s; what others can cross-compile needs no platform", runtime.GOOS+"/"+runtime.GOARCH)
+	}
 	env, err := gomod.LoadEnv()
 	if err != nil {
 		return named(err, checkBuilder)

@@ -14,13 +14,15 @@ import (
 )
 
 var (
-	goVersion     = newPattern(`^1\.(0|[1-9][0-9]?)(\.(0|[1-9][0-9]?))?((rc|beta)[1-9][0-9]?)?$`)
-	exactVersion  = newPattern(`^(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})(-[0-9A-Za-z.-]{1,64})?$`)
-	patchName     = newPattern(`^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,100}$`)
-	imageDigest   = newPattern(`@sha256:[0-9a-f]{64}$`)
-	debianName    = newPattern(`^[a-z0-9][a-z0-9+.-]{1,127}(=[0-9A-Za-z.+:~-]{1,127})?$`)
-	debianSuite   = newPattern(`^[a-z][a-z0-9.-]{1,63}$`)
-	templateMarks = []string{"${", "$(", "{{"}
+	goVersion      = newPattern(`^1\.(0|[1-9][0-9]?)(\.(0|[1-9][0-9]?))?((rc|beta)[1-9][0-9]?)?$`)
+	exactVersion   = newPattern(`^(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})(-[0-9A-Za-z.-]{1,64})?$`)
+	targetName     = newPattern(`^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$`)
+	targetPlatform = newPattern(`^[a-z0-9]{1,20}/[a-z0-9_-]{1,20}$`)
+	patchName      = newPattern(`^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,100}$`)
+	imageDigest    = newPattern(`@sha256:[0-9a-f]{64}$`)
+	debianName     = newPattern(`^[a-z0-9][a-z0-9+.-]{1,127}(=[0-9A-Za-z.+:~-]{1,127})?$`)
+	debianSuite    = newPattern(`^[a-z][a-z0-9.-]{1,63}$`)
+	templateMarks  = []string{"${", "$(", "{{"}
 )
 
 // ValidGoVersion tells whether s is the exact version of a Go release, without the "go" before it.
@@ -54,6 +56,8 @@ func checkBuilder(r *Recipe, report reporter) error {
 			WithHint(`for example: go = "1.26.5"`)
 	case len(b.Without) > 0 && b.Go == "":
 		return report("builder.without", "leaves out files of a Go toolchain, but no go version is named")
+	case b.Platform != "" && !targetPlatform.MatchString(b.Platform):
+		return report("builder.platform", "%s is not a platform", fault.Quote(b.Platform)).WithHint(`for example: platform = "linux/amd64"`)
 	case b.Node != "" && !exactVersion.MatchString(b.Node):
 		return report("builder.node", "%s is not an exact version", fault.Quote(b.Node))
 	case b.NPM != "" && !exactVersion.MatchString(b.NPM):
@@ -188,15 +192,48 @@ func checkStep(s Step, at string, report reporter) error {
 }
 
 func checkArtifacts(r *Recipe, report reporter) error {
-	if len(r.Artifacts) == 0 {
-		return report("artifact", "no artifact")
+	if len(r.Targets) == 0 {
+		return checkOutputs(r.Artifacts, "artifact", report)
 	}
-	if len(r.Artifacts) > MaxArtifacts {
-		return report("artifact", "more than %d artifacts", MaxArtifacts)
+	if len(r.Artifacts) > 0 {
+		return report("artifact", "stands beside [[target]]: each target names its own").WithHint("write [[target.artifact]]")
 	}
-	seen := map[place]bool{}
-	for i, a := range r.Artifacts {
-		at := fmt.Sprintf("artifact[%d]", i)
+	if len(r.Targets) > MaxTargets {
+		return report("target", "more than %d targets", MaxTargets)
+	}
+	seen := map[string]bool{}
+	for i, t := range r.Targets {
+		at := fmt.Sprintf("target[%d]", i)
+		switch {
+		case !targetName.MatchString(t.Name):
+			return report(at+".name", "%s is not the name of a target", fault.Quote(t.Name)).WithHint("lower-case letters, digits, and - _ . between them")
+		case seen[t.Name]:
+			return report(at+".name", "two targets are called %s", fault.Quote(t.Name))
+		case t.Platform != "" && !targetPlatform.MatchString(t.Platform):
+			return report(at+".platform", "%s is not a platform", fault.Quote(t.Platform)).WithHint(`for example: platform = "linux/amd64"`)
+		}
+		seen[t.Name] = true
+		if err := checkEnv(t.Env, at+".env", report); err != nil {
+			return err
+		}
+		if err := checkOutputs(t.Artifacts, at+".artifact", report); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkOutputs judges the artefacts that stand at a place of the document.
+func checkOutputs(list []Artifact, place string, report reporter) error {
+	if len(list) == 0 {
+		return report(place, "no artifact")
+	}
+	if len(list) > MaxArtifacts {
+		return report(place, "more than %d artifacts", MaxArtifacts)
+	}
+	seen := map[artifactKey]bool{}
+	for i, a := range list {
+		at := fmt.Sprintf("%s[%d]", place, i)
 		if err := checkPath(a.Output); err != nil || a.Output == "." {
 			return report(at+".output", "%s: %v", fault.Quote(a.Output), orNoFile(err))
 		}
@@ -205,7 +242,7 @@ func checkArtifacts(r *Recipe, report reporter) error {
 				return report(at+".member", "%s: %v", fault.Quote(a.Member), orNoFile(err))
 			}
 		}
-		key := place{a.Member, a.Output}
+		key := artifactKey{a.Member, a.Output}
 		if a.Member != "" {
 			key.output = ""
 		}
@@ -234,8 +271,8 @@ func checkAllow(names []string, at string, report reporter) error {
 	return nil
 }
 
-// place is what makes an artefact the same as another one.
-type place struct{ member, output string }
+// artifactKey is what makes an artefact the same as another one.
+type artifactKey struct{ member, output string }
 
 var errEscapes = fmt.Errorf("path escapes")
 

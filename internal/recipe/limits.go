@@ -10,6 +10,8 @@ const (
 	MaxArgs = 1024
 	// MaxArtifacts bounds the artefacts of a recipe.
 	MaxArtifacts = 1024
+	// MaxTargets bounds the targets of a recipe.
+	MaxTargets = 256
 	// MaxPath bounds a path, in bytes; PATH_MAX is 4096 on Linux.
 	MaxPath      = 4000
 	maxManifest  = 4 << 20 // a package.json

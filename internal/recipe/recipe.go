@@ -42,6 +42,7 @@ package recipe
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/tomlfile"
@@ -64,8 +65,11 @@ type Recipe struct {
 	Fetch     []Step
 	Steps     []Step
 	Artifacts []Artifact
-	Digest    string // SHA-256 of TOML(), hex
-	PatchText []byte // content of Builder.Patch; the digest there is its own
+	Digest    string   // SHA-256 of TOML(), hex
+	Targets   []Target // of a recipe from which none was chosen yet; it has no Artifacts then
+	Target    string   // name of the one that was chosen
+	whole     string   // digest of the recipe with all its targets
+	PatchText []byte   // content of Builder.Patch; the digest there is its own
 }
 
 // Builder names what the steps run in.
@@ -75,9 +79,11 @@ type Builder struct {
 	Node    string   `toml:"node"`    // exact version
 	NPM     string   `toml:"npm"`     // exact version
 	Patch   *Patch   `toml:"patch"`   // a change of the Go toolchain's source
-	Image   string   `toml:"image"`   // pinned by digest
-	Debian  *Debian  `toml:"debian"`  // packages of a Debian suite
-	Host    bool     `toml:"host"`    // this machine's own /usr
+	// Platform is what the steps run on, "linux/amd64"; "" is that of the machine.
+	Platform string  `toml:"platform"`
+	Image    string  `toml:"image"`  // pinned by digest
+	Debian   *Debian `toml:"debian"` // packages of a Debian suite
+	Host     bool    `toml:"host"`   // this machine's own /usr
 }
 
 // Patch names a file beside the recipe, by its digest.
@@ -151,6 +157,40 @@ type Artifact struct {
 	Allow  []string `toml:"allow"`
 }
 
+// Target is one row of a build matrix: the same steps with an environment and artefacts of its own.
+type Target struct {
+	Name      string            `toml:"name,required"`
+	Platform  string            `toml:"platform"` // over that of the builder
+	Env       map[string]string `toml:"env"`      // beside, and over, the recipe's own
+	Artifacts []Artifact        `toml:"artifact,required"`
+}
+
+// LockDigest is the digest that a lock names: of the whole recipe, with all its targets.
+func (r *Recipe) LockDigest() string {
+	if r.whole != "" {
+		return r.whole
+	}
+	return r.Digest
+}
+
+// For returns the recipe of one target alone.
+func (r *Recipe) For(t Target) *Recipe {
+	one := *r
+	one.Targets, one.Target, one.whole, one.Artifacts = nil, t.Name, r.Digest, t.Artifacts
+	if t.Platform != "" {
+		one.Builder.Platform = t.Platform
+	}
+	if len(t.Env) > 0 {
+		one.Env = maps.Clone(r.Env)
+		if one.Env == nil {
+			one.Env = map[string]string{}
+		}
+		maps.Copy(one.Env, t.Env)
+	}
+	one.Digest = digest(one.TOML())
+	return &one
+}
+
 // file is the document as it is written.
 type file struct {
 	Builder Builder `toml:"builder,required"`
@@ -165,7 +205,8 @@ type file struct {
 	Env       map[string]string `toml:"env"`
 	Fetch     []Step            `toml:"fetch"`
 	Steps     []Step            `toml:"step,required"`
-	Artifacts []Artifact        `toml:"artifact,required"`
+	Artifacts []Artifact        `toml:"artifact"`
+	Targets   []Target          `toml:"target"`
 }
 
 // Parse reads a recipe that the user knows as name.
@@ -183,6 +224,7 @@ func Parse(name string, data []byte) (*Recipe, error) {
 		Fetch:     f.Fetch,
 		Steps:     f.Steps,
 		Artifacts: f.Artifacts,
+		Targets:   f.Targets,
 	}
 	r.fillDefaults(doc)
 	if err := check(r, doc.Errorf); err != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -31,12 +32,24 @@ type Request struct {
 	Data     []byte                                         // its content
 	Lock     []byte                                         // the lock beside it; nil for none
 	ReadFile func(path string, limit int64) ([]byte, error) // reads a file of the commit; a missing one is fs.ErrNotExist
+	Place    string                                         // path of the recipe at the commit; "" is FileName
 	Dir      string                                         // folder of the auditor's own file, which what it names lies in
 	Artefact *Inference                                     // the shipped binaries; nil when there are none
 }
 
-// ReadOwn reads a recipe of the auditor's own and, where there is one, the lock beside it.
+// AtCommit begins the name of a recipe that lies at the commit, under another path than FileName.
+const AtCommit = "commit:"
+
+// ReadOwn reads a recipe of the auditor's own and, where there is one, the lock beside it. A name that begins with AtCommit chooses one of
+// the commit's.
 func (in *Request) ReadOwn(path string) error {
+	if place, ok := strings.CutPrefix(path, AtCommit); ok {
+		if checkPath(place) != nil || place == "." {
+			return fault.Usagef(fault.Quote(path), "is no path of a recipe at the commit").WithHint("for example: --recipe %sagent/%s", AtCommit, FileName)
+		}
+		in.Place = place
+		return nil
+	}
 	var err error
 	if in.Data, err = readSmall(path); err != nil {
 		return fault.Usagef(fault.Quote(path), "cannot be read: %w", err)
@@ -75,22 +88,50 @@ type Resolved struct {
 	Inferred *Inferred // set when the artefact chose
 }
 
+// Choose keeps one target of the recipe: the named one, or else the only one for which is says yes. A recipe without targets is as it was.
+func (r *Resolved) Choose(name string, is func(Target) bool) error {
+	if len(r.Recipe.Targets) == 0 {
+		if name != "" {
+			return fault.Usagef("--target", "the recipe has no targets")
+		}
+		return nil
+	}
+	var all []string
+	var chosen []Target
+	for _, t := range r.Recipe.Targets {
+		all = append(all, t.Name)
+		if name != "" && t.Name == name || name == "" && is(t) {
+			chosen = append(chosen, t)
+		}
+	}
+	hint := "the recipe's targets are: " + strings.Join(all, ", ")
+	switch {
+	case name != "" && len(chosen) == 0:
+		return fault.Usagef("--target", "no target is called %s", fault.Quote(name)).WithHint("%s", hint)
+	case len(chosen) == 0:
+		return fault.Usagef("recipe", "none of its targets makes what was shipped; name one with --target").WithHint("%s", hint)
+	case len(chosen) > 1:
+		return fault.Usagef("recipe", "%d of its targets can be meant; name one with --target", len(chosen)).WithHint("%s", hint)
+	}
+	r.Recipe = r.Recipe.For(chosen[0])
+	r.Lines = r.Recipe.lines()
+	for i := range r.Lines {
+		if r.Lines[i].path != "" {
+			r.Lines[i].ChosenBy = r.ChosenBy
+		}
+	}
+	return nil
+}
+
 // Resolve takes the auditor's recipe, else the commit's, else infers one from the artefact.
 func Resolve(ctx context.Context, in Request) (*Resolved, error) {
 	if in.Name != "" {
 		return parsed(in.Name, in.Data, in.Name+" (lock)", in.Lock, Auditor, in.beside)
 	}
 	if in.ReadFile != nil {
-		data, err := in.ReadFile(FileName, tomlfile.MaxBytes+1)
-		if err == nil {
-			lock, err := in.ReadFile(LockFileName, MaxLockBytes+1)
-			if err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return nil, err
-			}
-			return parsed(FileName, data, LockFileName, lock, Commit, in.ReadFile)
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
+		res, err := in.atCommit(ctx)
+		if res != nil || err != nil {
+			return res, err
 		}
 	}
 	if in.Artefact == nil || len(in.Artefact.Binaries) == 0 && in.Artefact.Package == nil {
@@ -102,6 +143,35 @@ func Resolve(ctx context.Context, in Request) (*Resolved, error) {
 		return nil, err
 	}
 	return &Resolved{Recipe: inferred.Recipe, ChosenBy: Artefact, Lines: inferred.Lines, Inferred: inferred}, nil
+}
+
+// atCommit reads the commit's recipe; nil where it has none.
+func (in *Request) atCommit(ctx context.Context) (*Resolved, error) {
+	name := in.Place
+	if name == "" {
+		name = FileName
+	}
+	data, err := in.ReadFile(name, tomlfile.MaxBytes+1)
+	if errors.Is(err, fs.ErrNotExist) {
+		if in.Place != "" {
+			return nil, fault.Usagef(fault.Quote(in.Place), "the commit has no such recipe")
+		}
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		return nil, err
+	}
+	lockName := LockFileName
+	if in.Place != "" {
+		lockName = strings.TrimSuffix(in.Place, ".toml") + ".lock"
+	}
+	lock, err := in.ReadFile(lockName, MaxLockBytes+1)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return parsed(name, data, lockName, lock, Commit, func(beside string, limit int64) ([]byte, error) {
+		return in.ReadFile(path.Join(path.Dir(name), beside), limit)
+	})
 }
 
 func parsed(name string, data []byte, lockName string, lock []byte, by Chooser, beside func(string, int64) ([]byte, error)) (*Resolved, error) {

@@ -88,20 +88,38 @@ func (r *Recipe) lines() []Line {
 	for i, s := range r.Steps {
 		c.step("step", stepPath(false, i)+".", s)
 	}
-	for i, a := range r.Artifacts {
-		path := fmt.Sprintf("artifact[%d].", i)
-		c.header("[[artifact]]")
+	c.artifacts("artifact", r.Artifacts)
+	for i, t := range r.Targets {
+		at := fmt.Sprintf("target[%d].", i)
+		c.header("[[target]]")
+		c.text(at, "name", t.Name)
+		c.text(at, "platform", t.Platform)
+		if len(t.Env) > 0 {
+			c.header("[target.env]")
+			for _, name := range slices.Sorted(maps.Keys(t.Env)) {
+				c.pair(at+"env.", name, tomlfile.Quote(t.Env[name]))
+			}
+		}
+		c.artifacts("target.artifact", t.Artifacts)
+	}
+	return c.lines
+}
+
+func (c *canonical) artifacts(place string, list []Artifact) {
+	for i, a := range list {
+		path := fmt.Sprintf("%s[%d].", place, i)
+		c.header("[[" + place + "]]")
 		c.text(path, "output", a.Output)
 		c.text(path, "member", a.Member)
 		if len(a.Allow) > 0 {
 			c.pair(path, "allow", tomlfile.QuoteList(a.Allow))
 		}
 	}
-	return c.lines
 }
 
 func (c *canonical) builder(b Builder) {
 	c.header("[builder]")
+	c.text("builder.", "platform", b.Platform)
 	c.text("builder.", "go", b.Go)
 	if len(b.Without) > 0 {
 		c.pair("builder.", "without", tomlfile.QuoteList(b.Without))

@@ -275,6 +275,9 @@ func recipeSettings(f Facts, p *policy.Policy) Check {
 		return inconclusive("the recipe asks for a stamp that says the tree was modified, and only the auditor can accept that").
 			hint("give the recipe yourself with --recipe, or set [rebuild] dirty in the policy")
 	}
+	if r.Target != "" {
+		return passed("chosen by the %s, target %s", r.ChosenBy, fault.Quote(r.Target)).with("sha256", r.SHA256)
+	}
 	return passed("chosen by the %s", r.ChosenBy).with("sha256", r.SHA256)
 }
 

@@ -168,6 +168,7 @@ type Recipe struct {
 	Contradictions []string `json:"contradictions,omitempty"` // what the artefact says against the named commit
 	Dirty          bool     `json:"dirty,omitempty"`          // a dirty stamp is asked for
 	Lock           string   `json:"lock-sha256,omitempty"`
+	Target         string   `json:"target,omitempty"` // of the recipe's build matrix
 }
 
 // Line is one line of a recipe and who chose it.
