@@ -80,7 +80,8 @@ type Result struct {
 	Notes   []string // what else a person should know, quoted
 }
 
-// Run verifies. An error means that there is no verdict: wrong arguments, policy or recipe, or an interruption.
+// Run verifies. An error means that there is no verdict: wrong arguments, policy or recipe, or an interruption. Beside an interruption
+// comes what had been learned until then, which never passes: it is for a person to read, and not to be kept, signed or counted.
 func Run(ctx context.Context, req Request) (*Result, error) {
 	r, err := begin(ctx, req)
 	if err != nil {
@@ -95,7 +96,7 @@ func Run(ctx context.Context, req Request) (*Result, error) {
 	err = r.chain(ctx)
 	r.judged()
 	if ctx.Err() != nil {
-		return nil, ctx.Err()
+		return r.interrupted(), ctx.Err()
 	}
 	if err != nil && fault.ClassOf(err) == fault.Usage {
 		return nil, err
@@ -122,6 +123,12 @@ func Run(ctx context.Context, req Request) (*Result, error) {
 	}
 	res.Signed, res.SignErr = r.sign(ctx, res.Verdict)
 	return res, nil
+}
+
+// interrupted is what was learned before an interruption.
+func (r *run) interrupted() *Result {
+	r.facts.Problems = append(r.facts.Problems, verdict.ProblemOf(fault.Inconclusivef("verification", "interrupted: what was not reached until then is not known"), ""))
+	return &Result{Verdict: verdict.Decide(r.facts, r.policy), Record: r.record(), Notes: r.notes}
 }
 
 // hostile keeps what was refused in the subject for a verdict without a comparison: a build that fails must not turn a

@@ -94,7 +94,7 @@ func (p *place) asleep() (*exec.Cmd, *bytes.Buffer) {
 	}
 	p.t.Cleanup(func() { cmd.Process.Kill() })
 	for range 600 {
-		if len(p.sleepers()) >= 2 {
+		if len(p.sleepers()) >= 1 {
 			return cmd, &diagnosis
 		}
 		time.Sleep(100 * time.Millisecond)
@@ -172,6 +172,15 @@ func TestInterrupted(t *testing.T) {
 			}
 			if !strings.Contains(diagnosis.String(), "glassbuild: interrupted\n") {
 				t.Errorf("it does not say why it ended:\n%s", diagnosis.String())
+			}
+			// what was learned until then is said, and is no verdict that anybody could take for a good one
+			for _, want := range []string{"\n✓ source.objects ", "\nINCONCLUSIVE (not-rebuilt): ", "interrupted: "} {
+				if !strings.Contains(diagnosis.String(), want) {
+					t.Errorf("the partial report lacks %q:\n%s", want, diagnosis.String())
+				}
+			}
+			if strings.Contains(diagnosis.String(), "PASSED") {
+				t.Errorf("an interrupted run passed:\n%s", diagnosis.String())
 			}
 			if after := p.left(cmd.Process.Pid); after != before {
 				t.Errorf("left behind:\n%s\nbefore:\n%s", after, before)
@@ -303,5 +312,41 @@ func TestAsOrdinaryUser(t *testing.T) {
 	}
 	if skipped := bytes.Count(out, []byte("--- SKIP")); skipped > 0 {
 		t.Skipf("%d of %d scripts need more than an ordinary user has here", skipped, len(ordinary))
+	}
+}
+
+// TestGoesOn interrupts the second run: the next verification takes the first one as it was, and says so.
+func TestGoesOn(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, "cp in.txt /out/tool; if test $HOME != /home/builder && ! test -e fast; then sleep MARK; fi")
+	cmd := p.program("verify", "tool", "--repo", "repo", "--commit", p.commit)
+	var first bytes.Buffer
+	cmd.Stderr = &first
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill() })
+	for n := 0; len(p.sleepers()) == 0 && n < 600; n++ {
+		time.Sleep(100 * time.Millisecond)
+	}
+	cmd.Process.Signal(os.Interrupt)
+	cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 130 {
+		t.Fatalf("exit code %d, want 130\n%s", code, first.String())
+	}
+	again := p.program("verify", "tool", "--repo", "repo", "--commit", p.commit)
+	var second bytes.Buffer
+	again.Stderr = &second
+	if err := again.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { again.Process.Kill() })
+	for n := 0; len(p.sleepers()) == 0 && n < 600; n++ {
+		time.Sleep(100 * time.Millisecond)
+	}
+	again.Process.Signal(os.Interrupt)
+	again.Wait()
+	if text := second.String(); strings.Contains(text, "run 1 of 2") || !strings.Contains(text, "going on from the first run") || !strings.Contains(text, "run 2 of 2") {
+		t.Errorf("it did not go on:\n%s", text)
 	}
 }

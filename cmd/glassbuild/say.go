@@ -36,6 +36,7 @@ const (
 	sayNote = "note"
 	sayLog  = "log"
 	sayDone = "done"
+	sayPart = "partial" // the report of a run that was interrupted
 )
 
 var before = map[string]string{sayHint: "hint: ", sayNote: "note: ", sayLog: "  | "}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -101,6 +102,7 @@ first line of the report then says so.`,
 			}
 			p.Close()
 			if err != nil {
+				a.partial(res)
 				return err
 			}
 			if err := a.verdict(res, format, output); err != nil {
@@ -128,6 +130,14 @@ first line of the report then says so.`,
 func packedWith(c *cobra.Command, node, npm *string) {
 	c.Flags().StringVar(node, "node", "", "for an npm tarball without a recipe: exact version of Node.js that packed it (default: what the registry says)")
 	c.Flags().StringVar(npm, "npm", "", "for an npm tarball without a recipe: exact version of npm that packed it")
+}
+
+// partial says on stderr what was learned before an interruption. It is no result: stdout stays empty, and no file is written.
+func (a *app) partial(res *verify.Result) {
+	if res == nil {
+		return
+	}
+	a.say.say(sayPart, "%s", strings.TrimRight(string(report.Text(res.Verdict, report.Style{})), "\n"))
 }
 
 // verdict prints the report to stdout, hints to stderr, and sets the exit code.

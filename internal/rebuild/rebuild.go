@@ -106,7 +106,7 @@ func Do(ctx context.Context, req Request) (*Outcome, error) {
 	if !req.Fresh && o.fromCache(req, key) {
 		return o, nil
 	}
-	if err := o.build(ctx, req); err != nil {
+	if err := o.build(ctx, req, key); err != nil {
 		return o, err
 	}
 	if o.Disagree, err = disagreement(o.Runs, req.Recipe); err != nil {
@@ -233,13 +233,15 @@ func mayHold(dir, name string) bool {
 // build runs the steps in independent sandboxes. The second run waits for the first, whose trace says what it is shown;
 // further ones run beside the first. A run that fails does not end the others: which one failed first is a matter of
 // timing, and the same inputs give the same verdict.
-func (o *Outcome) build(ctx context.Context, req Request) error {
+func (o *Outcome) build(ctx context.Context, req Request, key string) error {
 	o.Runs = make([]*Result, req.Runs)
 	errs := make([]error, req.Runs)
 	var g errgroup.Group
 	g.SetLimit(parallelRuns(req))
 	g.Go(func() error {
-		o.Runs[0], errs[0] = o.runOnce(ctx, req, 0, view{trace: true})
+		if o.Runs[0] = o.firstKept(req, key); o.Runs[0] == nil {
+			o.Runs[0], errs[0] = o.runOnce(ctx, req, 0, view{trace: true})
+		}
 		if req.Shell == nil || errs[0] == nil { // else somebody has looked at it already
 			errs[1] = o.second(ctx, req, errs[0])
 		}
@@ -254,6 +256,9 @@ func (o *Outcome) build(ctx context.Context, req Request) error {
 	_ = g.Wait() // every error stands in errs
 	o.gather()
 	if ctx.Err() != nil {
+		if errs[0] == nil {
+			o.keepFirst(ctx, req, key)
+		}
 		o.Runs = nil
 		return ctx.Err()
 	}
