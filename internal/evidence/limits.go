@@ -57,6 +57,8 @@ const (
 
 	// MaxLogSize bounds the entries of a log that is read whole.
 	MaxLogSize = 1 << 18
+	// MaxLogBytes bounds what is read of it.
+	MaxLogBytes = 1 << 30
 	// MaxFound bounds what a log's index may answer about one artefact.
 	MaxFound = 256
 

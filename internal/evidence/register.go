@@ -89,11 +89,15 @@ func (s *Search) ReadTiles(ctx context.Context) (*Register, error) {
 	}
 	out := &Register{Origin: c.origin, Size: int64(c.size), logs: logs}
 	tree := (&compact.RangeFactory{Hash: rfc6962.DefaultHasher.HashChildren}).NewEmptyRange(0)
+	read := 0
 	for n := uint64(0); n < c.size; n += tileWidth {
 		width := min(c.size-n, tileWidth)
 		bundle, err := s.Fetch(ctx, tilePath(n/tileWidth, width), nil, maxEntryBundle)
 		if err != nil {
 			return nil, err
+		}
+		if read += len(bundle); read > MaxLogBytes {
+			return nil, fmt.Errorf("its entries exceed %d bytes", MaxLogBytes)
 		}
 		bodies, err := splitBundle(bundle, int(width))
 		if err != nil {
@@ -181,7 +185,11 @@ func (s *Search) entryV2(body []byte) (who, digest string) {
 	return who, hashNames[algorithm] + ":" + hex.EncodeToString(sum)
 }
 
+// keyed names the principal of a key. One that the policy revokes speaks for nobody: neither its votes nor its dissent count.
 func (s *Search) keyed(spki []byte) string {
+	if _, revoked := s.Trust.RevokedDER(spki); revoked {
+		return ""
+	}
 	if k, ok := s.Trust.PublicKey(spki); ok {
 		return k.Principal
 	}
@@ -193,6 +201,9 @@ func (s *Search) keyed(spki []byte) string {
 func (s *Search) certified(der []byte) string {
 	leaf, err := x509.ParseCertificate(der)
 	if err != nil {
+		return ""
+	}
+	if _, revoked := s.Trust.RevokedDER(der, leaf.RawSubjectPublicKeyInfo); revoked {
 		return ""
 	}
 	if name, ok := s.Trust.Pinned(der); ok {
