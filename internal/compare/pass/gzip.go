@@ -23,7 +23,11 @@ func gzipShape(c Content, m *archive.Meter) (shape, error) {
 	if err != nil {
 		return nil, err
 	}
+	_, err = io.Copy(io.Discard, z) // checksum and length are no fields: they must be right even where the streams are the same
 	z.Close()
+	if err != nil {
+		return nil, err
+	}
 	head, end := z.Header.Size, c.Size()-8
 	if end < head {
 		return nil, nil

@@ -125,3 +125,34 @@ func TestUnknownName(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestEveryFlippedByte changes one byte after the other of what was shipped. Where it is still equivalent, the byte lies in a field that
+// was forgiven, or, in what was judged as a file of its own, in such a field there: nothing that is called derived may be free.
+func TestEveryFlippedByte(t *testing.T) {
+	t.Parallel()
+	for name, p := range pairs(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			step := max(len(p.shipped)/400, 1)
+			for at := 0; at < len(p.shipped); at += step {
+				b := patched(p.shipped, at, string([]byte{p.shipped[at] ^ 0x12}))
+				out := judge(t, b, p.rebuilt)
+				if back := judge(t, p.rebuilt, b); back.Equivalent != out.Equivalent {
+					t.Errorf("byte %d: %v from one side, %v from the other: %q %q", at, out.Equivalent, back.Equivalent, out.Reason, back.Reason)
+				}
+				if !out.Equivalent {
+					continue
+				}
+				covered := false
+				for _, f := range out.Forgiven {
+					for _, r := range f.Ranges {
+						covered = covered || f.Layer != "" || int64(at) >= r.Offset && int64(at) < r.Offset+r.Size
+					}
+				}
+				if !covered {
+					t.Errorf("byte %d of %d was changed, and is in no field: %+v", at, len(b), out.Forgiven)
+				}
+			}
+		})
+	}
+}

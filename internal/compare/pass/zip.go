@@ -41,15 +41,21 @@ func zipShape(c Content, m *archive.Meter) (shape, error) {
 		at, dir = e.End, dir+e.Record
 	}
 	f.list = append(f.list, unit{name: "\x00end", spans: [2]span{{at, f.layout.Directory - at}, {f.layout.End, c.Size() - f.layout.End}}, index: -2})
-	return f, checkNames(z)
+	return f, check(z)
 }
 
-// checkNames reads through the archive, which refuses duplicate and unsafe names and content that is not as stated.
-func checkNames(z *archive.Zip) error {
+// check reads through the archive, which refuses duplicate and unsafe names, and through every member, which refuses content that is not as
+// stated: a checksum that nobody verified would be a field of any content.
+func check(z *archive.Zip) error {
 	for {
-		if _, err := z.Next(); err == io.EOF {
+		switch _, err := z.Next(); err {
+		case io.EOF:
 			return nil
-		} else if err != nil {
+		case nil:
+		default:
+			return err
+		}
+		if _, err := io.Copy(io.Discard, z); err != nil {
 			return err
 		}
 	}
