@@ -172,7 +172,11 @@ func (r *run) sourceURI(where string) (string, error) {
 
 // build builds as a verification does, anew, and refuses what a verification would not pass.
 func (r *run) build(ctx context.Context) error {
-	out, err := rebuild.Do(ctx, rebuild.Request{Commit: r.commit, Recipe: r.recipe.Recipe, Lock: r.recipe.Lock, Runs: max(2, int(r.policy.Rebuild.Runs)), Runtime: r.runtime,
+	vary, err := rebuild.ParseVary(r.policy.Rebuild.Vary)
+	if err != nil {
+		return err
+	}
+	out, err := rebuild.Do(ctx, rebuild.Request{Vary: vary, Commit: r.commit, Recipe: r.recipe.Recipe, Lock: r.recipe.Lock, Runs: max(2, int(r.policy.Rebuild.Runs)), Runtime: r.runtime,
 		Store: r.store, Run: r.dir, Remote: r.remote, ArchiveKeys: r.policy.Rebuild.ArchiveKeys, Fresh: true, Step: r.req.Progress})
 	r.outcome = out
 	if err != nil {

@@ -22,6 +22,8 @@ type BuildRequest struct {
 	Offline, NoCache               bool
 	Keep                           string
 	Out                            string // folder for the outputs; it must not exist or be empty
+	Vary                           string // what differs between the runs: "all", "usual", "none" or names of factors; "" is what the policy says
+	FindCause                      bool   // find out which factor changes the outputs, instead of leaving them
 	Shell                          bool   // open a shell in the sandbox after a failed step
 	ToolVersion                    string
 	CacheDir                       string
@@ -34,13 +36,16 @@ type BuildResult struct {
 	Outputs []verdict.Digest
 	Record  Record
 	LogTail []string
+	Cause   *Cause // with FindCause
 }
 
 // Build rebuilds a commit exactly as Run does, and leaves the outputs. It compares nothing and verifies nothing. The
 // result is set also beside an error.
 func Build(ctx context.Context, req BuildRequest) (*BuildResult, error) {
-	if err := emptyFolder(req.Out); err != nil {
-		return nil, err
+	if !req.FindCause {
+		if err := emptyFolder(req.Out); err != nil {
+			return nil, err
+		}
 	}
 	r, err := begin(ctx, Request{Repository: req.Repository, Commit: req.Commit, RecipeFile: req.RecipeFile, Target: req.Target, PolicyFile: req.PolicyFile, Offline: req.Offline,
 		NoCache: req.NoCache || req.Shell, Keep: req.Keep, ToolVersion: req.ToolVersion, CacheDir: req.CacheDir, Progress: req.Progress})
@@ -48,6 +53,17 @@ func Build(ctx context.Context, req BuildRequest) (*BuildResult, error) {
 		return nil, err
 	}
 	defer r.close()
+	if req.Vary != "" {
+		if r.vary, err = rebuild.ParseVary(req.Vary); err != nil {
+			return nil, err
+		}
+		if r.vary == nil {
+			r.vary = []string{}
+		}
+	}
+	if req.FindCause {
+		return r.findCause(ctx)
+	}
 	err = r.build(ctx, req)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()

@@ -30,6 +30,10 @@ func (r *run) rebuild(ctx context.Context) error {
 }
 
 func (r *run) rebuildRequest(shell rebuild.Shell) rebuild.Request {
-	return rebuild.Request{Commit: r.commit, Recipe: r.recipe.Recipe, Lock: r.recipe.Lock, Runs: int(r.policy.Rebuild.Runs), Runtime: r.runtime,
+	vary := r.vary
+	if vary == nil {
+		vary, _ = rebuild.ParseVary(r.policy.Rebuild.Vary) // one of two words
+	}
+	return rebuild.Request{Vary: vary, Commit: r.commit, Recipe: r.recipe.Recipe, Lock: r.recipe.Lock, Runs: int(r.policy.Rebuild.Runs), Runtime: r.runtime,
 		Store: r.store, Run: r.dir, Remote: r.remote, ArchiveKeys: r.policy.Rebuild.ArchiveKeys, Fresh: r.req.NoCache, Choose: r.recipe.Inferred != nil, Shell: shell, Step: r.req.Progress}
 }

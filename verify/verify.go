@@ -168,7 +168,8 @@ type run struct {
 	kit   *opened // stands in the place of repository, network and cache; nil for none
 	notes []string
 
-	lastTouched bool // the history of single files is wanted
+	vary        []string // overrides the policy's; only Build does
+	lastTouched bool     // the history of single files is wanted
 	math        *mathMemory
 	roots       *evidence.TrustedRoots // for identities that the policy names no authority for; nil without such
 	rootsRef    *verdict.RootsRef

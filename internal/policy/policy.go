@@ -58,6 +58,7 @@ type file struct {
 type Rebuild struct {
 	Runs        int64     `toml:"runs"`
 	Account     string    `toml:"account"` // prove (default): an account of inputs that is not proved is inconclusive; or report
+	Vary        string    `toml:"vary"`    // what differs between the runs: usual (default) or all
 	Match       string    `toml:"match"`   // the weakest match that passes: identical, equivalent or partial
 	Builders    []Builder `toml:"builder"`
 	Settings    []Setting `toml:"setting"`
@@ -254,6 +255,9 @@ func (p *Policy) check(doc *tomlfile.Document) error {
 		return err
 	}
 	if err := choice(doc, "rebuild.account", &p.Rebuild.Account, "prove", "report"); err != nil {
+		return err
+	}
+	if err := choice(doc, "rebuild.vary", &p.Rebuild.Vary, "usual", "all"); err != nil {
 		return err
 	}
 	if err := choice(doc, "source.read-opaque", &p.Source.ReadOpaque, "fail", "report"); err != nil {

@@ -280,7 +280,7 @@ func isolation(i sandbox.Isolation) map[string]string {
 
 func variation(v rebuild.Variation) map[string]string {
 	return map[string]string{"hostname": v.Hostname, "domain": v.Domain, "user": v.User, "uid": strconv.Itoa(v.UID), "gid": strconv.Itoa(v.GID), "home": v.Home, "umask": v.Umask,
-		"cpus": strconv.Itoa(v.CPUs), "time-zone": v.TimeZone, "locale": v.Locale, "file-order": v.Files, "boot-offset": strconv.FormatInt(v.Boot, 10), "wall-clock": v.Clock, "outside-path-length": v.Outside}
+		"cpus": strconv.Itoa(v.CPUs), "time-zone": v.TimeZone, "locale": v.Locale, "file-order": v.Files, "boot-offset": strconv.FormatInt(v.Boot, 10), "wall-clock": v.Clock, "factors": strings.Join(v.Factors, " "), "source-path": v.Source, "addresses": v.Addresses, "outside-path-length": v.Outside}
 }
 
 func fileSum(name string) (string, error) {

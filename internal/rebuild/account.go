@@ -34,7 +34,7 @@ type Read struct {
 }
 
 // account sums up what a traced run opened. nil steps, or one without a complete trace, leave no hypothesis.
-func (o *Outcome) account(steps []StepRecord) *Account {
+func (o *Outcome) account(steps []StepRecord, names []string) *Account {
 	a := &Account{Source: []string{}, Fetched: []string{}}
 	places := o.readable()
 	count := make([]int, len(o.Builder.Layers))
@@ -46,7 +46,7 @@ func (o *Outcome) account(steps []StepRecord) *Account {
 	if len(steps) == 0 {
 		a.Why = "no step was traced"
 	}
-	for _, name := range openedBy(steps) {
+	for _, name := range names {
 		p, rel := places.of(name)
 		switch {
 		case p == nil:
@@ -71,12 +71,23 @@ func orElse(s, other string) string {
 	return s
 }
 
-// openedBy returns everything that was opened, each once, sorted.
-func openedBy(steps []StepRecord) []string {
+// openedBy returns everything that a run opened, each once, sorted, with the source where the first run has it.
+func openedBy(steps []StepRecord, source string) []string {
 	var all []string
 	for _, s := range steps {
-		all = append(all, s.Opened...)
+		for _, name := range s.Opened {
+			if rel, ok := strings.CutPrefix(name, source+"/"); ok {
+				name = path.Join(recipe.SourceDir, rel)
+			}
+			all = append(all, name)
+		}
 	}
+	return union(all, nil)
+}
+
+// union returns what is in a or b, each once, sorted.
+func union(a, b []string) []string {
+	all := slices.Concat(a, b)
 	slices.Sort(all)
 	return slices.Compact(all)
 }
@@ -126,21 +137,24 @@ func (o *Outcome) pinned(mounts []sandbox.Mount) []*sandbox.Mount {
 }
 
 // restrict shows of a mount only the files that were opened.
-func restrict(m *sandbox.Mount, opened []string) {
+func restrict(m *sandbox.Mount, opened []string, v Variation) {
 	m.Masked = true
 	for _, name := range opened {
+		if rel, ok := strings.CutPrefix(name, recipe.SourceDir+"/"); ok { // the first run had it there
+			name = path.Join(v.Source, rel)
+		}
 		if m.Target == "/" || strings.HasPrefix(name, m.Target+"/") {
 			m.Named = append(m.Named, name)
 		}
 	}
 }
 
-// refute says how a restricted run ended otherwise than the first one; "" when it did not.
-func (o *Outcome) refute(req Request, n int, err error) (string, error) {
+// refute says how a restricted run, the second of two, ended otherwise than the first; "" when it did not.
+func refute(runs []*Result, r *recipe.Recipe, err error) (string, error) {
 	if err != nil {
 		return fmt.Sprintf("a run that was shown only what the trace names ended otherwise: %s", firstLine(err)), nil
 	}
-	d, err := disagreement([]*Result{o.Runs[0], o.Runs[n]}, req.Recipe)
+	d, err := disagreement(runs, r)
 	if err != nil || d == nil {
 		return "", err
 	}

@@ -33,7 +33,7 @@ func (o *Outcome) cacheKey(req Request) (string, error) {
 	}
 	git := ""
 	if req.Recipe.VCS.Stamp {
-		facts, err := o.gitFacts(req)
+		facts, err := o.gitFacts(req, sourceDir)
 		if err != nil {
 			return "", err
 		}
@@ -46,7 +46,7 @@ func (o *Outcome) cacheKey(req Request) (string, error) {
 	}
 	key, err := json.Marshal(map[string]any{
 		"tool": self, "commit": req.Commit.Facts().ID, "tree": o.Tree.SHA256, "recipe": req.Recipe.Digest, "builder": o.Builder.Digest,
-		"inputs": inputs, "git": git, "runs": req.Runs, "runtime": req.Runtime.Name(),
+		"inputs": inputs, "git": git, "runs": req.Runs, "vary": req.Vary, "runtime": req.Runtime.Name(),
 	})
 	return string(key), err
 }

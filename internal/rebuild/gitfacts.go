@@ -17,9 +17,9 @@ var visibility = map[recipe.Tags]vcs.Visibility{recipe.NoTags: vcs.NoTags, recip
 
 // gitFacts writes down what the stand-in for git may answer: nothing that is not in the verified commit and the tags
 // merged into it.
-func (o *Outcome) gitFacts(req Request) ([]byte, error) {
+func (o *Outcome) gitFacts(req Request, root string) ([]byte, error) {
 	f := req.Commit.Facts()
-	facts := vcs.Facts{Format: 1, Root: recipe.SourceDir, ObjectFormat: f.ObjectFormat, Dirty: req.Recipe.VCS.Dirty}
+	facts := vcs.Facts{Format: 1, Root: root, ObjectFormat: f.ObjectFormat, Dirty: req.Recipe.VCS.Dirty}
 	facts.Repository = vcs.Repository{Commit: f.ID, Time: f.Committer.When, Visible: visibility[req.Recipe.VCS.Tags]}
 	for _, t := range f.Tags {
 		facts.Tags = append(facts.Tags, vcs.Tag{Name: t.Name, Commit: t.Commit, Time: t.When})

@@ -231,7 +231,7 @@ func (o *Outcome) runFetch(ctx context.Context, req Request, list []served) ([]*
 		return nil, fault.Inconclusivef("log", "%w", err)
 	}
 	defer log.Close()
-	v := variation(0)
+	v := o.variation(req, 0)
 	spec := sandbox.Spec{Identity: v.identity(), Limits: limits(), Mounts: o.mounts(v), Files: o.files(), Dirs: []string{goPath}, Log: log, Listen: addresses(list)}
 	s, err := req.Runtime.Start(ctx, spec)
 	if err != nil {
@@ -253,7 +253,7 @@ func (o *Outcome) runFetch(ctx context.Context, req Request, list []served) ([]*
 	for i, st := range req.Recipe.Fetch {
 		req.Step("%s", title("fetch", i, st))
 		env := append([]map[string]string{o.Builder.Env, req.Recipe.Env, st.Env}, over...)
-		step := sandbox.Step{Argv: argv(st), Dir: path.Join(recipe.SourceDir, st.Dir), Env: v.env(req.Commit.Facts().Committer.When, env...)}
+		step := sandbox.Step{Argv: argv(v, st), Dir: path.Join(recipe.SourceDir, st.Dir), Env: v.env(req.Commit.Facts().Committer.When, env...)}
 		r, err := s.Run(ctx, step)
 		if err != nil {
 			return nil, err

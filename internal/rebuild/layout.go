@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"runtime"
 	"slices"
 	"strconv"
 	"time"
@@ -22,53 +21,16 @@ const (
 	proxyAt  = "127.0.0.1:3128"
 	goPath   = "/go" // GOPATH
 
+	sourceDir = recipe.SourceDir // of every run that does not vary it
+
 	npmProxyAt = "127.0.0.1:3129"
 )
-
-// Variation is everything that differs from run to run, as it goes into the record.
-type Variation struct {
-	Hostname string `json:"hostname"`
-	Domain   string `json:"domain"`
-	User     string `json:"user"`
-	UID      int    `json:"uid"`
-	GID      int    `json:"gid"`
-	Home     string `json:"home"`
-	Umask    string `json:"umask"`
-	CPUs     int    `json:"cpus"`
-	TimeZone string `json:"time-zone"`
-	Locale   string `json:"locale"`
-	Files    string `json:"file-order"`  // order in which the source files were laid: by the export, or reversed
-	Boot     int64  `json:"boot-offset"` // seconds by which the clock since boot was moved
-	Clock    string `json:"wall-clock"`  // always "not varied": no namespace covers it
-	Outside  string `json:"outside-path-length"`
-}
-
-// names of the runs: the first is what a build machine usually looks like, the others are as unlike it as can be.
-func variation(run int) Variation {
-	v := Variation{
-		Hostname: "builder", Domain: "localdomain", User: "builder", UID: 1000, GID: 1000, Home: "/home/builder", Umask: "0022",
-		CPUs: runtime.NumCPU(), TimeZone: "UTC", Locale: "C.UTF-8", Files: "as exported", Clock: "not varied: no namespace covers it",
-	}
-	if run == 0 {
-		return v
-	}
-	n := strconv.Itoa(run + 1)
-	v.Hostname, v.Domain = "second-machine-"+n, "elsewhere.test"
-	v.User, v.UID, v.GID, v.Home = "somebody"+n, 4200+run, 4300+run, "/home/else/somebody"+n
-	v.Umask, v.TimeZone, v.Locale = "0002", "GMT-14", "fr_CH.UTF-8"
-	v.CPUs = max(1, runtime.NumCPU()-run)
-	v.Boot = int64(run) * 400 * 24 * 3600
-	if run%2 == 1 {
-		v.Files = "reversed"
-	}
-	return v
-}
 
 // identity gives the sandbox what the variation says.
 func (v Variation) identity() sandbox.Identity {
 	umask, _ := strconv.ParseInt(v.Umask, 8, 32)
 	return sandbox.Identity{Hostname: v.Hostname, Domain: v.Domain, User: v.User, Group: v.User, Home: v.Home, UID: v.UID, GID: v.GID,
-		Umask: int(umask), CPUs: v.CPUs,
+		Umask: int(umask), CPUs: v.CPUs, FixedAddresses: v.Addresses == fixedAddresses,
 		BootOffset: time.Duration(v.Boot) * time.Second, MonotonicOffset: time.Duration(v.Boot) * time.Second}
 }
 
@@ -78,6 +40,11 @@ func (v Variation) env(epoch int64, over ...map[string]string) []string {
 		"HOME": v.Home, "USER": v.User, "LOGNAME": v.User, "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		"TMPDIR": "/tmp", "TZ": v.TimeZone, "LANG": v.Locale, "LC_ALL": v.Locale, "SOURCE_DATE_EPOCH": strconv.FormatInt(epoch, 10),
 		"TERM": "dumb",
+	}
+	for name, value := range map[string]string{"SHELL": v.LoginShell, noiseName: v.Noise, "MAKEFLAGS": v.Jobs, "LANGUAGE": v.Language} {
+		if value != "" {
+			all[name] = value
+		}
 	}
 	base := all["PATH"]
 	for _, m := range over {
@@ -107,7 +74,7 @@ func (o *Outcome) mounts(v Variation) []sandbox.Mount {
 		}
 		list = append(list, sandbox.Mount{Kind: kind, Source: l.Dir, Target: l.Target})
 	}
-	src := sandbox.Mount{Kind: sandbox.Overlay, Source: o.TreeDir, Target: recipe.SourceDir}
+	src := sandbox.Mount{Kind: sandbox.Overlay, Source: o.TreeDir, Target: v.Source}
 	if v.Files == "reversed" {
 		src.Kind, src.Reverse = sandbox.Copy, true
 	}

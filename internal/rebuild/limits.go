@@ -14,6 +14,7 @@ const (
 	logBytes     = 16 << 20
 	gitLogBytes  = 4 << 20
 	tailLines    = 20
+	clockWindow  = 1 << 20 // what is looked through at once for the time of a run
 	maxModFile   = 1 << 20 // a go.mod that git is asked for
 
 	maxPackageLock = 256 << 20 // a package lock of the commit

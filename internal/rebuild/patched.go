@@ -94,7 +94,11 @@ func (o *Outcome) buildTools(ctx context.Context, req Request, scratch string, w
 
 // run builds the tools once.
 func (s *toolStage) run(ctx context.Context) error {
-	v := variation(s.n)
+	usual, err := ParseVary("usual") // the source is the toolchain's and lies where this program says
+	if err != nil {
+		return err
+	}
+	v := s.outcome.variation(Request{Vary: usual, Recipe: s.req.Recipe}, s.n)
 	s.record = RunRecord{Variation: v, Started: time.Now().UTC()}
 	defer func() { s.record.Finished = time.Now().UTC() }()
 	logs, err := s.req.Run.Dir("log")

@@ -50,6 +50,7 @@ type Request struct {
 	Recipe  *recipe.Recipe
 	Lock    *recipe.Lock // nil for none
 	Runs    int
+	Vary    []string // factors in which the runs differ, see ParseVary
 	Runtime sandbox.Runtime
 	Store   *store.Store
 	Run     *store.Run
@@ -203,20 +204,7 @@ func checkScripts(r *recipe.Recipe, root *builder.Root) error {
 	return nil
 }
 
-func holdsShell(root *builder.Root) bool {
-	for _, l := range root.Layers {
-		for _, p := range []string{"/bin/sh", "/usr/bin/sh"} {
-			rel, ok := strings.CutPrefix(p, strings.TrimSuffix(l.Target, "/"))
-			if !ok {
-				continue
-			}
-			if mayHold(l.Dir, rel) {
-				return true
-			}
-		}
-	}
-	return false
-}
+func holdsShell(root *builder.Root) bool { return holds(root, "/bin/sh", "/usr/bin/sh") }
 
 // mayHold looks for a name below a folder. A link on the way that leads out of it, which is where an absolute one seems to
 // lead, is not followed on this machine: then the name may be there.
@@ -277,33 +265,66 @@ func (o *Outcome) second(ctx context.Context, req Request, failed error) (err er
 		return err
 	}
 	steps := o.Runs[0].Record.Steps
-	o.Account = o.account(steps)
-	if o.Account.Why == "" {
-		o.Runs[1], err = o.runOnce(ctx, req, 1, view{restrict: true, opened: openedBy(steps)})
-		if ctx.Err() != nil {
-			return ctx.Err()
+	names := openedBy(steps, recipe.SourceDir)
+	if o.Account = o.account(steps, names); o.Account.Why == "" {
+		if err := o.prove(ctx, req, names); err != nil || o.Account.Proved {
+			return err
 		}
-		why, cerr := o.refute(req, 1, err)
-		if cerr != nil {
-			return cerr
-		}
-		if why == "" {
-			o.Account.Proved = true
-			return nil
-		}
-		o.Account.Why, o.Account.Refuted = why, true
-		o.Record.Restricted = &o.Runs[1].Record
-		o.keepLog(o.Runs[1].Log)
-		req.Step("%s; running it again with everything", why)
+		o.keepLog(o.Record.Restricted)
+		req.Step("%s; running it again with everything", o.Account.Why)
 	}
-	o.Runs[1], err = o.runOnce(ctx, req, 1, view{})
-	return err
+	if o.Runs[1], err = o.runOnce(ctx, req, 1, view{trace: o.Account.Refuted}); err != nil || !o.Account.Refuted {
+		return err
+	}
+	return o.again(ctx, req, names)
+}
+
+// again tries the account once more with the files that the second run opened as well: in another locale a program reads
+// other files.
+func (o *Outcome) again(ctx context.Context, req Request, names []string) error {
+	other := o.Runs[1]
+	if d, err := disagreement(o.Runs[:2], req.Recipe); err != nil || d != nil {
+		return err
+	}
+	more := union(names, openedBy(other.Record.Steps, other.Record.Variation.Source))
+	a := o.account(append(slices.Clone(o.Runs[0].Record.Steps), other.Record.Steps...), more)
+	if len(more) == len(names) || a.Why != "" {
+		return nil
+	}
+	o.Account = a
+	if err := o.prove(ctx, req, more); err != nil {
+		return err
+	}
+	if !o.Account.Proved {
+		o.keepLog(o.Record.Restricted)
+		o.Runs[1] = other
+	}
+	return nil
+}
+
+// prove runs the build as the second run, shown only the named files, and takes that for the second run where it gives the
+// same bytes as the first.
+func (o *Outcome) prove(ctx context.Context, req Request, names []string) error {
+	r, err := o.runOnce(ctx, req, 1, view{restrict: true, opened: names})
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	why, err := refute([]*Result{o.Runs[0], r}, req.Recipe, err)
+	if err != nil {
+		return err
+	}
+	if why == "" {
+		o.Account.Proved, o.Runs[1], o.Record.Restricted = true, r, nil
+		return nil
+	}
+	o.Account.Why, o.Account.Refuted, o.Record.Restricted = why, true, &r.Record
+	return nil
 }
 
 // keepLog puts the log of a restricted run aside, before the run that takes its place writes one.
-func (o *Outcome) keepLog(log string) {
-	aside := filepath.Join(filepath.Dir(log), "restricted.log")
-	if os.Rename(log, aside) == nil {
+func (o *Outcome) keepLog(r *RunRecord) {
+	aside := filepath.Join(filepath.Dir(r.log), "restricted.log")
+	if os.Rename(r.log, aside) == nil && !slices.Contains(o.logs, aside) {
 		o.logs = append(o.logs, aside)
 	}
 }

@@ -3,6 +3,7 @@ package rebuild
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -17,11 +18,18 @@ import (
 // in the bytes unseen.
 func TestRunsAreUnlike(t *testing.T) {
 	t.Parallel()
-	a, b := variation(0), variation(1)
+	all, err := ParseVary("all")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, req := &Outcome{}, Request{Vary: all, Recipe: &recipe.Recipe{Steps: []recipe.Step{{Run: []string{"make"}}}}}
+	a, b := o.variation(req, 0), o.variation(req, 1)
 	for name, same := range map[string]bool{
 		"hostname": a.Hostname == b.Hostname, "domain": a.Domain == b.Domain, "user": a.User == b.User, "uid": a.UID == b.UID, "gid": a.GID == b.GID,
 		"home": a.Home == b.Home, "umask": a.Umask == b.Umask, "time zone": a.TimeZone == b.TimeZone, "locale": a.Locale == b.Locale,
 		"file order": a.Files == b.Files, "boot clock": a.Boot == b.Boot,
+		"language": a.Language == b.Language, "path": a.Source == b.Source, "length of the path": len(a.Source) == len(b.Source), "noise": a.Noise == b.Noise,
+		"addresses": a.Addresses == b.Addresses, "jobs": a.Jobs == b.Jobs, "shell": a.LoginShell == b.LoginShell,
 	} {
 		if same {
 			t.Errorf("%s is not varied", name)
@@ -35,9 +43,36 @@ func TestRunsAreUnlike(t *testing.T) {
 	}
 }
 
+// TestVary reads what can be varied, and leaves alone what is not named.
+func TestVary(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int{"all": len(factors), "usual": 11, "": 11, "none": 0, "umask": 1, "umask,time-zone,umask": 2, "path,jobs": 2, "clock": -1, "umask,": -1, "all,umask": -1} {
+		list, err := ParseVary(text)
+		if want < 0 {
+			if fault.ClassOf(err) != fault.Usage || fault.HintOf(err) == "" {
+				t.Errorf("%q: %v", text, err)
+			}
+			continue
+		}
+		if err != nil || len(list) != want {
+			t.Errorf("%q: %q, %v", text, list, err)
+		}
+	}
+	o := &Outcome{}
+	r := &recipe.Recipe{Steps: []recipe.Step{{Script: "make -C /src/lib"}}}
+	base := o.variation(Request{}, 0)
+	for _, f := range factors {
+		v := o.variation(Request{Vary: []string{f.name}, Recipe: r}, 1)
+		v.Factors = base.Factors
+		if same := reflect.DeepEqual(v, base); same != (f.name == "path" || f.name == "cpus" && base.CPUs == 1) {
+			t.Errorf("%s: %+v", f.name, v)
+		}
+	}
+}
+
 func TestEnvironment(t *testing.T) {
 	t.Parallel()
-	v := variation(0)
+	v := (&Outcome{}).variation(Request{}, 0)
 	env := v.env(1700000000, map[string]string{"PATH": "/usr/local/go/bin", "LANG": "x"}, map[string]string{"LANG": "y"})
 	if !slices.IsSorted(env) {
 		t.Errorf("not sorted: %q", env)

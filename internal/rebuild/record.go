@@ -38,6 +38,9 @@ type RunRecord struct {
 	Isolation sandbox.Isolation `json:"isolation"`
 	Shown     int               `json:"shown-files,omitempty"` // the inputs were restricted to so many files; 0 is all of them
 	Steps     []StepRecord      `json:"steps"`
+	Times     []string          `json:"times-in-outputs,omitempty"` // where an output holds the time of this run; a hint
+
+	log string // host path of the log
 }
 
 // StepRecord is one command.

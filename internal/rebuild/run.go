@@ -67,14 +67,19 @@ type view struct {
 
 // runOnce builds once, from scratch.
 func (o *Outcome) runOnce(ctx context.Context, req Request, n int, shown view) (*Result, error) {
-	v := variation(n)
+	v := o.variation(req, n)
 	res := &Result{Record: RunRecord{Variation: v, Started: time.Now().UTC()}}
 	defer func() { res.Record.Finished = time.Now().UTC() }()
 	logs, err := req.Run.Dir("log")
 	if err != nil {
 		return res, err
 	}
-	res.Log = filepath.Join(logs, fmt.Sprintf("run-%d.log", n+1))
+	name := fmt.Sprintf("run-%d.log", n+1)
+	if shown.restrict {
+		name = "run-2-restricted.log"
+	}
+	res.Log = filepath.Join(logs, name)
+	res.Record.log = res.Log
 	log, err := os.Create(res.Log)
 	if err != nil {
 		return res, fault.Inconclusivef("log", "%w", err)
@@ -87,7 +92,7 @@ func (o *Outcome) runOnce(ctx context.Context, req Request, n int, shown view) (
 	for _, m := range o.pinned(spec.Mounts) {
 		m.Trace = shown.trace
 		if shown.restrict {
-			restrict(m, shown.opened)
+			restrict(m, shown.opened, v)
 		}
 	}
 	if shown.restrict {
@@ -112,7 +117,11 @@ func (o *Outcome) runOnce(ctx context.Context, req Request, n int, shown view) (
 	if res.Git, err = gitLog(ctx, s); err != nil {
 		return res, err
 	}
-	return res, res.collect(ctx, req, s)
+	if err := res.collect(ctx, req, s); err != nil {
+		return res, err
+	}
+	res.Record.Times, err = timesIn(res, res.Outputs, res.Record.Started, time.Now(), req.Commit.Facts().Committer.When)
+	return res, err
 }
 
 // spec describes the sandbox of one run.
@@ -123,15 +132,15 @@ func (o *Outcome) spec(req Request, v Variation) (sandbox.Spec, error) {
 	}
 	spec.Listen = addresses(o.replayed())
 	if req.Recipe.VCS.Stamp {
-		facts, err := o.gitFacts(req)
+		facts, err := o.gitFacts(req, v.Source)
 		if err != nil {
 			return spec, err
 		}
 		spec.GitStandIn = gitPath
-		spec.Dirs = append(spec.Dirs, path.Join(recipe.SourceDir, ".git"))
+		spec.Dirs = append(spec.Dirs, path.Join(v.Source, ".git"))
 		for _, m := range o.Tree.Submodules {
 			// a file, as git leaves it there: with a folder, Go from 1.21 on would stamp the submodule's commit
-			spec.Files = append(spec.Files, sandbox.File{Path: path.Join(recipe.SourceDir, m.Path, ".git"), Mode: 0o644})
+			spec.Files = append(spec.Files, sandbox.File{Path: path.Join(v.Source, m.Path, ".git"), Mode: 0o644})
 		}
 		spec.Files = append(spec.Files, sandbox.File{Path: vcs.FactsPath, Mode: 0o444, Data: facts})
 	}
@@ -142,7 +151,7 @@ func (o *Outcome) spec(req Request, v Variation) (sandbox.Spec, error) {
 func (o *Outcome) steps(ctx context.Context, req Request, s sandbox.Session, v Variation, n int, res *Result) error {
 	for i, st := range req.Recipe.Steps {
 		req.Step("run %d of %d, %s", n+1, req.Runs, title("step", i, st))
-		step := sandbox.Step{Argv: argv(st), Dir: path.Join(recipe.SourceDir, st.Dir), Env: o.env(req, v, st)}
+		step := sandbox.Step{Argv: argv(v, st), Dir: path.Join(v.Source, st.Dir), Env: o.env(req, v, st)}
 		r, err := s.Run(ctx, step)
 		if err != nil {
 			return named(err, checkSteps)
@@ -163,9 +172,9 @@ func (o *Outcome) env(req Request, v Variation, st recipe.Step) []string {
 	return v.env(req.Commit.Facts().Committer.When, o.Builder.Env, req.Recipe.Env, st.Env, o.replayEnv(v))
 }
 
-func argv(st recipe.Step) []string {
+func argv(v Variation, st recipe.Step) []string {
 	if st.Script != "" {
-		return []string{"/bin/sh", "-euc", st.Script}
+		return []string{v.Shell, "-euc", st.Script}
 	}
 	return st.Run
 }

@@ -11,7 +11,7 @@ var policyKeys = map[string][]string{
 	CheckRecipe:       {"rebuild.setting", "rebuild.dirty"},
 	CheckVouched:      {"rebuild.builder"},
 	CheckVendored:     {"rebuild.vendored"},
-	CheckReproducible: {"rebuild.runs"},
+	CheckReproducible: {"rebuild.runs", "rebuild.vary"},
 	CheckCopied:       {"rebuild.copy"},
 	CheckAccount:      {"rebuild.account", "source.read-opaque", "source.opaque"},
 	CheckForgiven:     {"rebuild.allow"},
