@@ -4,6 +4,7 @@ package verify_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,7 +16,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/glassbuild/glassbuild/internal/builder"
+	"github.com/glassbuild/glassbuild/internal/gomod"
 	"github.com/glassbuild/glassbuild/internal/rebuild"
+	"github.com/glassbuild/glassbuild/internal/store"
 )
 
 const benchRuns = 5
@@ -38,7 +42,7 @@ func TestBenchMain(t *testing.T) {
 	args := expectedArgs(t, vendor, "honest-binary")
 	fmt.Printf("\n%d processors, medians of %d, CPU of the whole process tree\n", runtime.NumCPU(), benchRuns)
 
-	var total, steps, around, share []float64
+	var total, steps, around, share, toolchain, rest []float64
 	for range benchRuns {
 		keep := filepath.Join(t.TempDir(), "keep")
 		ps := tree(t, vendor, bin, append(args, "--no-cache", "--keep", keep)...)
@@ -46,10 +50,15 @@ func TestBenchMain(t *testing.T) {
 		total, steps = append(total, ps.cpu), append(steps, s)
 		around = append(around, ps.cpu-s)
 		share = append(share, (ps.cpu-s)/(0.01*s+0.1))
+		checked := toolchainSeconds(t, vendor)
+		toolchain = append(toolchain, checked)
+		rest = append(rest, (ps.cpu-s-checked)/(0.01*s+0.1))
 	}
 	fmt.Printf("%-58s %8.2f s\n", "a verification of the sample vendor, two cold runs", median(total))
 	fmt.Printf("%-58s %8.2f s\n", "  its fetch and build steps alone", median(steps))
 	fmt.Printf("%-58s %8.2f s   %.2f × (1 %% of the steps + 100 ms)\n", "  everything around them", median(around), median(share))
+	fmt.Printf("%-58s %8.2f s\n", "    hashing the toolchain before it is used, measured apart", median(toolchain))
+	fmt.Printf("%-58s %8.2f s   %.2f × (1 %% of the steps + 100 ms)\n", "    snapshot, export, sandboxes, comparison, verdict", median(around)-median(toolchain), median(rest))
 
 	var warm, wall []float64
 	for range benchRuns {
@@ -78,6 +87,38 @@ func benchMemory(t *testing.T, vendor, bin string, args []string) {
 		rss = append(rss, tree(t, vendor, bin, args...).rss)
 	}
 	fmt.Printf("%-58s %8.0f MiB\n", "memory of glassbuild on a file of 2 GB that differs", median(rss))
+}
+
+// toolchainSeconds is the processor time of making the kept toolchain ready: every file of it is hashed.
+func toolchainSeconds(t *testing.T, vendor string) float64 {
+	t.Helper()
+	var expected struct{ Toolchain string }
+	data, err := os.ReadFile(filepath.Join(vendor, "expected.json"))
+	if err == nil {
+		err = json.Unmarshal(data, &expected)
+	}
+	dir, err2 := store.DefaultDir()
+	env, err3 := gomod.LoadEnv()
+	client, err4 := gomod.NewRemote(true)
+	if err := errors.Join(err, err2, err3, err4); err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spent := func() float64 {
+		var u syscall.Rusage
+		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+			t.Fatal(err)
+		}
+		return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
+	}
+	before := spent()
+	if _, err := builder.Prepare(t.Context(), builder.Request{Go: strings.TrimPrefix(expected.Toolchain, "go")}, builder.Options{Store: s, Remote: client, Offline: true, GoEnv: env}); err != nil {
+		t.Fatal(err)
+	}
+	return spent() - before
 }
 
 type usage struct{ cpu, wall, rss float64 } // seconds, seconds, MiB
