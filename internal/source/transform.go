@@ -35,8 +35,12 @@ func (x *export) plan(job *partJob, list *listing) error {
 		if err != nil {
 			return err
 		}
-		if f.conversion, err = conversionOf(f.path, attrs, mode); err != nil {
+		c, err := conversionOf(f.path, attrs, mode)
+		if err != nil {
 			return err
+		}
+		if c.any() {
+			f.conversion = &c
 		}
 	}
 	return nil
@@ -116,7 +120,7 @@ func (x *export) content(job *partJob, f *file, data []byte, e *Entry) ([]byte, 
 			return nil, err
 		}
 	}
-	if len(steps) == 0 && f.conversion.any() {
+	if len(steps) == 0 && f.conversion != nil {
 		if out, steps, err = f.conversion.apply(f.path, e.Blob, data, x.commit.substitute); err != nil {
 			return nil, err
 		}

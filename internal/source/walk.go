@@ -28,8 +28,8 @@ type file struct {
 	mode gitobj.Mode
 	at   gitobj.Location
 
-	conversion conversion
-	ignored    bool // it is hashed and not written
+	conversion *conversion // nil is none
+	ignored    bool        // it is hashed and not written
 }
 
 // gitlink is a submodule of a listing.
