@@ -56,6 +56,56 @@ func TestBlobRoundTripAndTamper(t *testing.T) {
 	}
 }
 
+// TestAdopt keeps a file of a run; a file that is not what its digest says is never handed out.
+func TestAdopt(t *testing.T) {
+	t.Parallel()
+	const hello = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+	s := open(t)
+	run, err := s.NewRun()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := run.Dir("out")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "f")
+	for _, text := range []string{"hacked!", "hello", "hello"} {
+		os.Remove(file)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Adopt(context.Background(), file, hello, 10); err != nil {
+			t.Fatal(err)
+		}
+		f, err := s.OpenBlob(hello)
+		if text != "hello" {
+			if err == nil || !strings.Contains(err.Error(), "content was changed") {
+				t.Fatalf("%q was handed out: %v", text, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+	}
+	if err := run.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f, err := s.OpenBlob(hello)
+	if err != nil {
+		t.Fatal("gone with its run:", err)
+	}
+	f.Close()
+	if err := s.Adopt(context.Background(), file, hello, 10); err == nil {
+		t.Error("a file that is not there was kept")
+	}
+	if left, err := os.ReadDir(filepath.Join(s.Dir(), "tmp")); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
 func TestPutLimitLeavesNothing(t *testing.T) {
 	t.Parallel()
 	s := open(t)
