@@ -68,7 +68,7 @@ var rules = []struct {
 		"**/copies/*/output", "**/copies/*/member", "**/copies/*/input", "release/files/*/name", "release/lists/*/name", "release/lists/*/missing/*", "release/lists/*/differs/*", "release/stray/*",
 		"release/unshipped/*/name", "release/files/*/evidence"}},
 	{name, []string{"subject/name", "subject/within/name", "**/repository", "**/refs/*", "**/signer", "**/stamp/by", "**/stamp/principal", "**/trusted-roots/name", "**/tags/*/name", "**/tags-used/*/name",
-		"**/moved/*/name", "**/signed-by", "**/submodules/*/url", "**/builder/layers/*/name", "**/builder/layers/*/version", "builder/layers/*/name", "builder/layers/*/version", "**/account/layers/*/name", "**/voucher/by",
+		"**/moved/*/name", "**/signed-by", "**/submodules/*/url", "**/builder/layers/*/name", "**/builder/layers/*/version", "builder/layers/*/name", "builder/layers/*/version", "recipe/target", "**/recipe/target", "**/account/layers/*/name", "**/voucher/by",
 		"**/modules/*/path", "**/modules/*/version", "**/vendored/*/path", "**/vendored/*/version", "published/path", "published/version", "**/statements/*/name", "**/statements/*/subject",
 		"**/principal", "**/identity", "**/issuer", "**/logs/*", "**/timestamps/*", "**/says/*", "**/fields/*", "**/refused/*/name", "provenance/searched/*"}},
 }
