@@ -19,7 +19,7 @@ const module = "github.com/glassbuild/glassbuild"
 // (fault, progress, store, remote), which any may use. A sub-package may import what its parent may, and parent and sub-packages
 // may import each other.
 var table = map[string][]string{
-	"verify":              {"policy", "tomlfile", "archive", "recipe", "source", "signature", "trust", "builder", "sandbox", "rebuild", "gomod", "npm", "artifact", "compare", "verdict", "findings", "provenance", "evidence", "oci", "kit", "report", "redact", "component"},
+	"verify":              {"policy", "tomlfile", "archive", "recipe", "source", "signature", "trust", "builder", "sandbox", "rebuild", "gomod", "npm", "artifact", "compare", "verdict", "findings", "provenance", "evidence", "oci", "kit", "report", "redact", "component", "purl"},
 	"attest":              {"policy", "recipe", "source", "signature", "trust", "builder", "sandbox", "rebuild", "gomod", "artifact", "compare", "verdict", "findings", "provenance", "evidence", "oci"},
 	"internal/verdict":    {"policy", "allow"},
 	"internal/policy":     {"trust", "tomlfile", "allow"},
@@ -39,6 +39,7 @@ var table = map[string][]string{
 	"internal/archive":    {},
 	"internal/artifact":   {"archive", "oci"},
 	"internal/markup":     {},
+	"internal/purl":       {},
 	"internal/component":  {"artifact", "archive", "compare"},
 	"internal/compare":    {"artifact", "archive", "signature", "trust", "allow", "markup"},
 	"internal/evidence":   {"trust"},

@@ -12,6 +12,7 @@ import (
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/policy"
 	"github.com/glassbuild/glassbuild/internal/remote"
+	"github.com/glassbuild/glassbuild/internal/store"
 	"github.com/glassbuild/glassbuild/internal/verdict"
 )
 
@@ -23,7 +24,7 @@ type Tally = verdict.Tally
 
 // CheckRequest says what to check and by what. One of PolicyFile and Gate is required.
 type CheckRequest struct {
-	// Subjects are files, sha256:…, images, folders of a release, or "-" for the digests in List.
+	// Subjects are files, sha256:…, images, package URLs (pkg:npm/…), folders of a release, or "-" for the digests in List.
 	Subjects    []string
 	List        io.Reader // one digest on a line, as sha256:… or as sha256sum writes it
 	PolicyFile  string
@@ -47,7 +48,38 @@ func Check(ctx context.Context, req CheckRequest, each func(Verdict) error) (Tal
 	if len(c.req.Subjects) == 0 {
 		return Tally{}, fault.Usagef("check", "no subject named")
 	}
+	defer c.close()
 	return c.all(ctx, each)
+}
+
+// fetchPackage brings what a package URL names into a private folder, which lasts as long as the check.
+func (c *checker) fetchPackage(ctx context.Context, text string) (string, error) {
+	client, err := c.dialer()
+	if err != nil {
+		return "", err
+	}
+	if c.fetched == nil {
+		dir, err := store.DefaultDir()
+		if err != nil {
+			return "", err
+		}
+		st, err := store.Open(dir)
+		if err != nil {
+			return "", err
+		}
+		run, err := st.NewRun()
+		if err != nil {
+			return "", err
+		}
+		c.fetched = &packages{store: st, dir: run, remote: client, offline: c.offline, step: func(string, ...any) {}}
+	}
+	return c.fetched.fetch(ctx, text)
+}
+
+func (c *checker) close() {
+	if c.fetched != nil {
+		c.fetched.dir.Close()
+	}
 }
 
 // checker holds what all subjects are judged by.
@@ -64,6 +96,7 @@ type checker struct {
 	document  *Verdict // that was handed in
 	tables    []*table
 
+	fetched *packages // made when a package is named by its URL
 	offline bool
 	mu      sync.Mutex
 	remote  *remote.Client // made when something remote is named

@@ -6,6 +6,8 @@ const (
 	maxEvidenceFiles = 1 << 17
 	// maxReleaseFiles bounds the files of a release.
 	maxReleaseFiles = 1 << 17
+	// maxPackage bounds a package that is fetched from a registry.
+	maxPackage = 4 << 30
 	// maxJSON bounds a verdict or a prepared index.
 	maxJSON = 256 << 20
 	// maxListBytes bounds a list of digests.

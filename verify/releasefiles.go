@@ -23,11 +23,14 @@ import (
 	"github.com/glassbuild/glassbuild/internal/verdict"
 )
 
-// IsRelease tells whether arguments of verify name a release rather than one file: several, a folder, a list of digests, or
-// an image.
+// IsRelease tells whether arguments of verify name a release rather than one file: several, a folder, a list of digests,
+// or an image.
 func IsRelease(what []string) bool {
 	if len(what) != 1 {
 		return len(what) > 1
+	}
+	if IsPackage(what[0]) {
+		return isImage(what[0])
 	}
 	st, err := os.Stat(what[0])
 	switch {
@@ -44,13 +47,27 @@ func (l *release) gather(ctx context.Context, what []string) error {
 	l.facts.Subject.Name = "release"
 	if len(what) == 1 {
 		l.facts.Subject.Name = filepath.Base(what[0])
-		if abs, err := filepath.Abs(what[0]); err == nil && !oci.IsReference(what[0]) {
+		if abs, err := filepath.Abs(what[0]); err == nil && !oci.IsReference(what[0]) && !IsPackage(what[0]) {
 			l.facts.Subject.Name = filepath.Base(abs)
 		}
 	}
 	for _, arg := range what {
+		given := arg
+		if isImage(arg) {
+			var err error
+			if arg, err = imageOf(arg); err != nil {
+				return err
+			}
+		} else if IsPackage(arg) {
+			var err error
+			if arg, err = l.packages().fetch(ctx, arg); err != nil {
+				return err
+			}
+		}
 		st, err := os.Stat(arg)
 		switch {
+		case given != arg && err == nil:
+			err = l.add(arg, filepath.Base(arg), st)
 		case err == nil && st.IsDir():
 			prefix := ""
 			if len(what) > 1 {

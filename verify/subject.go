@@ -117,6 +117,16 @@ func (c *checker) subjects(ctx context.Context, yield func(*subject) bool) error
 		switch st, serr := os.Stat(arg); {
 		case arg == "-":
 			err = c.list(ctx, yield)
+		case isImage(arg):
+			var ref string
+			if ref, err = imageOf(arg); err == nil {
+				err = c.image(ctx, ref, yield)
+			}
+		case IsPackage(arg):
+			var file string
+			if file, err = c.fetchPackage(ctx, arg); err == nil {
+				yield(c.file(file, filepath.Base(file), newLibrary()))
+			}
 		case strings.HasPrefix(arg, "sha256:"):
 			var s *subject
 			if s, err = byDigest(arg); err == nil {

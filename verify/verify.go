@@ -24,6 +24,7 @@ import (
 	"github.com/glassbuild/glassbuild/internal/gomod"
 	"github.com/glassbuild/glassbuild/internal/npm"
 	"github.com/glassbuild/glassbuild/internal/policy"
+	"github.com/glassbuild/glassbuild/internal/purl"
 	"github.com/glassbuild/glassbuild/internal/rebuild"
 	"github.com/glassbuild/glassbuild/internal/recipe"
 	"github.com/glassbuild/glassbuild/internal/redact"
@@ -203,7 +204,7 @@ func begin(ctx context.Context, req Request) (*run, error) {
 			return nil, err
 		}
 	}
-	if req.Artefact != "" {
+	if req.Artefact != "" && !purl.Is(req.Artefact) {
 		if _, err := os.Lstat(req.Artefact); err != nil {
 			return nil, fault.Usagef(fault.Quote(req.Artefact), "cannot be read: %w", bare(err))
 		}
@@ -211,7 +212,19 @@ func begin(ctx context.Context, req Request) (*run, error) {
 	if err := r.open(ctx); err != nil {
 		return nil, err
 	}
+	if purl.Is(req.Artefact) {
+		var err error
+		if r.req.Artefact, err = r.packages().fetch(ctx, req.Artefact); err != nil {
+			r.dir.Close()
+			return nil, err
+		}
+	}
 	return r, nil
+}
+
+// packages fetches by package URL.
+func (r *run) packages() *packages {
+	return &packages{store: r.store, remote: r.remote, dir: r.dir, offline: r.req.Offline, step: r.req.Progress}
 }
 
 // open makes the private folder and the only dialer.

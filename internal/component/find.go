@@ -122,7 +122,7 @@ func (s *searcher) artefact(a *artifact.Artifact, prefix string, depth int) erro
 		case m.Format == "" && len(m.Members) == 0 && m.Size >= minBlob, m.Problem != nil:
 			n, err := s.carve(a, m, name, depth)
 			if m.Problem != nil && n == 0 {
-				s.problem(m.Problem.Err.Error())
+				s.problem(fault.Quote(name) + ": " + m.Problem.Err.Error())
 			}
 			return err
 		}
