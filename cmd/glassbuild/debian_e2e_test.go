@@ -73,7 +73,7 @@ func TestE2EDebianPackages(t *testing.T) {
 	cache := debianCache(t)
 	for _, p := range archivePackages {
 		t.Run(p.shipped.name, func(t *testing.T) {
-			a := &archiveRebuild{archivePackage: p, t: t, dir: t.TempDir(), mirrors: system.Mirrors("bookworm", "main"), cache: cache}
+			a := &archiveRebuild{archivePackage: p, t: t, dir: t.TempDir(), mirrors: system.Mirrors("bookworm", "main"), cache: cache, guide: "../../docs/builders.md"}
 			a.rebuild()
 		})
 	}
@@ -84,6 +84,7 @@ type archiveRebuild struct {
 	archivePackage
 	t          *testing.T
 	dir, cache string
+	guide      string // docs/builders.md
 	mirrors    []string
 }
 
@@ -154,18 +155,27 @@ func (a *archiveRebuild) rebuild() {
 	a.run("git", "-C", "repo", "add", "-Af", ".")
 	a.run("git", "-C", "repo", "commit", "-qm", "As Debian's archive has it")
 	commit := strings.TrimSpace(a.run("git", "-C", "repo", "rev-parse", "HEAD"))
-	a.must(os.WriteFile(a.path("own.toml"), []byte(`format = 1
+	text := `format = 1
+
 [builder]
 debian = { suite = "bookworm", packages = ["build-essential", "debhelper", "help2man", "python3", "texinfo"] }
+
 [vcs]
 stamp = false
-`+times+`[[step]]
+
+` + times + `[[step]]
 run = ["dpkg-buildpackage", "-b", "-us", "-uc"]
+
 [[step]]
 script = "cp ../*.deb /out"
+
 [[artifact]]
-output = "`+a.shipped.name+`"
-`), 0o644))
+output = "` + a.shipped.name + `"
+`
+	if guide, err := os.ReadFile(a.guide); err != nil || times == "" && !strings.Contains(string(guide), "# glassbuild.toml\n"+text) {
+		a.t.Errorf("docs/builders.md shows another recipe than\n%s", text)
+	}
+	a.must(os.WriteFile(a.path("own.toml"), []byte(text), 0o644))
 	a.fetch(a.shipped)
 	a.run("glassbuild", "lock", "--repo", "repo", "--commit", commit, "--recipe", "own.toml", "-o", "own.lock")
 	out := a.run("glassbuild", "verify", a.shipped.name, "--repo", "repo", "--commit", commit, "--recipe", "own.toml", "--format", "json")
@@ -195,5 +205,5 @@ func (a *archiveRebuild) times(file string) string {
 			fmt.Fprintf(&b, "touch -d @%d %s\n", h.ModTime.Unix(), name)
 		}
 	}
-	return b.String() + "'''\n"
+	return b.String() + "'''\n\n"
 }

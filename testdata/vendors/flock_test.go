@@ -31,7 +31,7 @@ func TestFlockTable(t *testing.T) {
 	}
 }
 
-// TestFlockIsWhole: every vendor has an honest release, one with a changed line, and one that is dishonest in another way.
+// TestFlockIsWhole: every vendor stands in the guide, and has an honest release, one with a changed line, and one that is dishonest in another way.
 func TestFlockIsWhole(t *testing.T) {
 	t.Parallel()
 	kinds := map[string]map[string]bool{}
@@ -59,6 +59,9 @@ func TestFlockIsWhole(t *testing.T) {
 		data, err := os.ReadFile(vendor + "/" + recipe.FileName)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if guide, err := os.ReadFile("../../docs/builders.md"); err != nil || !strings.Contains(string(guide), "# glassbuild.toml\n"+string(data)) {
+			t.Errorf("docs/builders.md does not show the recipe of %s (%v)", vendor, err)
 		}
 		r, err := recipe.Parse(vendor, data)
 		if err != nil {
