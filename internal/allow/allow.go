@@ -83,7 +83,7 @@ var list = []Difference{
 	{Name: MachOAdHoc, Forgives: "the ad-hoc code signature of a Mach-O file, each slice, and the fields that say where it lies",
 		Maximum: "1 MiB a slice", Grammar: "digests that are right, of every page and part; no entitlements that the build does not have; nothing else"},
 	{Name: MachOSignature, Signature: true, Forgives: "the code signature of a Mach-O file, each slice, and the fields that say where it lies", Maximum: "1 MiB a slice",
-		Grammar: "as for macho-ad-hoc, and one CMS signature in DER over the code directory; requirements that parse"},
+		Grammar: "as for macho-ad-hoc, and one CMS signature in DER over the code directory; requirements that parse; an Info.plist only if it lies in the program"},
 	{Name: DebSignature, Signature: true, Forgives: "the members _gpgorigin, _gpgmaint, _gpgarchive and _gpgbuilder behind the last member of a Debian package",
 		Maximum: "1 MiB, packages of 64 MiB", Grammar: "each one OpenPGP signature over the other members"},
 	{Name: ModuleSignature, Signature: true, Forgives: "the signature behind a kernel module, with its trailer", Maximum: "1 MiB, modules of 64 MiB",
