@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -33,6 +35,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"events": areEvents,
 	"flip":   flipByte,
 	"edit":   editFile,
+	"sha":    writeDigest,
 }
 
 // runForCode is "code N PROGRAM ARG…": the program ends with exit code N, says nothing on stdout unless there is a result, and
@@ -228,4 +231,14 @@ func editFile(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s holds no %s", args[0], args[1])
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(data[:at[0]]+args[2]+data[at[1]:]), 0o644))
+}
+
+// writeDigest is "sha FILE IN": every @SHA256@ in IN becomes the digest of FILE.
+func writeDigest(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: sha FILE IN")
+	}
+	sum := sha256.Sum256([]byte(ts.ReadFile(args[0])))
+	text := strings.ReplaceAll(ts.ReadFile(args[1]), "@SHA256@", hex.EncodeToString(sum[:]))
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o644))
 }

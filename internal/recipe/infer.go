@@ -214,6 +214,10 @@ func (f *inferrer) assemble(builds []*build) error {
 		if b.vcs != first.vcs {
 			return f.inconclusive(b, "saw another state of the repository than %s", fault.Quote(first.binary.name()))
 		}
+		if goos, _ := b.info.Get("GOOS"); b.info.Cgo && goos != "" && goos != "linux" {
+			return fault.Inconclusivef("builder", "no builder for %s with a C compiler: %s was linked with C", fault.Quote(goos), fault.Quote(b.binary.name())).
+				WithCheck("builder.available").WithHint("such a program needs the system's own tools, which no builder holds")
+		}
 		if b.info.Cgo {
 			r.Builder.Host = true
 			f.say("builder.host", Artefact, "it was linked with C, and no pinned C compiler is known")

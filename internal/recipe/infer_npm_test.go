@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/recipe/gobinary"
 )
 
 // parcel is a shipped package and the commit that it is said to come from.
@@ -147,4 +148,18 @@ func FuzzInferPackage(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestNoBuilderForCgoElsewhere: a program of another system that was linked with C needs tools that no builder holds.
+func TestNoBuilderForCgoElsewhere(t *testing.T) {
+	t.Parallel()
+	for goos, refused := range map[string]bool{"linux": false, "darwin": true, "windows": true} {
+		f := &inferrer{out: &Inferred{}, why: map[string]reason{}}
+		info := &gobinary.Info{Cgo: true, Path: "example.org/x", Settings: []gobinary.Setting{{Key: "GOOS", Value: goos}}}
+		info.Main.Path = "example.org/x"
+		err := f.assemble([]*build{{info: info, goVer: "1.26.5", dir: ".", vcs: VCS{Tags: AllTags}, binary: Binary{Name: "x"}, env: map[string]string{}}})
+		if got := err != nil && strings.Contains(err.Error(), "no builder for "+goos) && fault.CheckOf(err) == "builder.available" && fault.ClassOf(err) == fault.Inconclusive; got != refused {
+			t.Errorf("%s: %v", goos, err)
+		}
+	}
 }
