@@ -48,7 +48,7 @@ const (
 	// traceBuffer is how much is read of the trace at once; traceRest is how long events are left to gather. The kernel
 	// keeps 16384 of them (fs.inotify.max_queued_events), more than two processors make in that time.
 	traceBuffer = 256 << 10
-	traceRest   = 4 * time.Millisecond
+	traceRest   = 16 * time.Millisecond
 	// maxCopyDepth bounds the depth of a tree that is copied in.
 	maxCopyDepth = 512
 )
