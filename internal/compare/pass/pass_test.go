@@ -133,7 +133,7 @@ func TestEveryFlippedByte(t *testing.T) {
 	for name, p := range pairs(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			step := max(len(p.shipped)/400, 1)
+			step := max(len(p.shipped)/200, 1)
 			for at := 0; at < len(p.shipped); at += step {
 				b := patched(p.shipped, at, string([]byte{p.shipped[at] ^ 0x12}))
 				out := judge(t, b, p.rebuilt)
