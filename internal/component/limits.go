@@ -13,5 +13,4 @@ const (
 	carveWindow   = 1 << 20   // bytes of a blob that are looked through at once
 	minPrint      = 48        // bytes of a function without a name that says something by itself
 	minMatches    = 4         // functions without names that must agree before they are no chance
-	quickLook     = 64 << 10  // bytes that are hashed at once
 )
