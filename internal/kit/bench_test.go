@@ -1,0 +1,83 @@
+package kit_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"io"
+	"math/rand"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/glassbuild/glassbuild/internal/kit"
+	"github.com/glassbuild/glassbuild/internal/oci"
+)
+
+// benched is a kit of 64 MB in one large file and a thousand small ones.
+func benched(b *testing.B) (path string, size int64, write func(string)) {
+	b.Helper()
+	d, s := sample(b)
+	r := rand.New(rand.NewSource(1))
+	large := make([]byte, 64<<20)
+	r.Read(large)
+	d.Files = append(d.Files, file(b, s, kit.Fetched, "go/large", string(large)))
+	for i := range 1000 {
+		d.Files = append(d.Files, file(b, s, kit.Part, "", string(large[i:i+4096])))
+	}
+	write = func(path string) {
+		k, err := kit.Seal(b.Context(), d, s)
+		if err != nil {
+			b.Fatal(err)
+		}
+		f, err := os.Create(path)
+		if err == nil {
+			err = k.WriteTo(b.Context(), f)
+			f.Close()
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		size = k.Size
+	}
+	path = filepath.Join(b.TempDir(), "kit")
+	write(path)
+	return path, size, write
+}
+
+// BenchmarkHash is the floor: what is in the kit, hashed once.
+func BenchmarkHash(b *testing.B) {
+	path, size, _ := benched(b)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(size)
+	for b.Loop() {
+		h := sha256.New()
+		io.Copy(h, bytes.NewReader(data))
+	}
+}
+
+func BenchmarkWrite(b *testing.B) {
+	_, size, write := benched(b)
+	out := filepath.Join(b.TempDir(), "out")
+	b.SetBytes(size)
+	for b.Loop() {
+		write(out)
+	}
+}
+
+func BenchmarkOpen(b *testing.B) {
+	path, size, _ := benched(b)
+	b.SetBytes(size)
+	for b.Loop() {
+		place, err := kit.At(path, oci.Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := kit.Open(b.Context(), place, newStore(b)); err != nil {
+			b.Fatal(err)
+		}
+		place.Close()
+	}
+}
