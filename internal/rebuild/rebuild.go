@@ -315,9 +315,19 @@ func (o *Outcome) prove(ctx context.Context, req Request, names []string) error 
 	}
 	if why == "" {
 		o.Account.Proved, o.Runs[1], o.Record.Restricted = true, r, nil
-		return nil
+		return r.isSecond()
 	}
 	o.Account.Why, o.Account.Refuted, o.Record.Restricted = why, true, &r.Record
+	return nil
+}
+
+// isSecond gives the log of a restricted run the name of the second run's.
+func (r *Result) isSecond() error {
+	name := filepath.Join(filepath.Dir(r.Log), "run-2.log")
+	if err := os.Rename(r.Log, name); err != nil {
+		return fault.Inconclusivef("log", "%w", err)
+	}
+	r.Log, r.Record.log = name, name
 	return nil
 }
 

@@ -193,6 +193,9 @@ func checkStep(s Step, at string, report reporter) error {
 
 func checkArtifacts(r *Recipe, report reporter) error {
 	if len(r.Targets) == 0 {
+		if r.Artifacts == nil {
+			return report("artifact", "missing key artifact")
+		}
 		return checkOutputs(r.Artifacts, "artifact", report)
 	}
 	if len(r.Artifacts) > 0 {
