@@ -75,7 +75,6 @@ type Filler struct {
 
 	mu    sync.Mutex
 	names map[string]entry
-	err   error
 }
 
 // NewFiller returns a shelf that keeps bytes in blobs and names in the file at path, which it reads first.
