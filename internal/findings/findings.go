@@ -52,7 +52,7 @@ func Inputs(in *rebuild.Inputs) *verdict.Inputs {
 	if in == nil {
 		return nil
 	}
-	f := &verdict.Inputs{SHA256: in.SHA256, Bytes: in.Bytes(), Locked: in.Locked}
+	f := &verdict.Inputs{SHA256: in.SHA256, Bytes: in.Bytes(), Locked: in.Locked, Database: in.Database}
 	for _, c := range in.Closures {
 		f.Files += len(c.Entries)
 	}

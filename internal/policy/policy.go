@@ -65,10 +65,12 @@ type Rebuild struct {
 	Dirty       string    `toml:"dirty"` // reason to accept a stamp that says "modified"
 	Cover       []Cover   `toml:"cover"`
 	Copies      []Copied  `toml:"copy"`
-	Allow       []Allowed `toml:"allow"`        // differences that are forgiven where the recipe declares them too
-	Archives    []string  `toml:"archive-keys"` // files with OpenPGP keys of package archives that vouch beside the system's own
-	ArchiveKeys [][]byte  `toml:"-"`            // what they hold
-	Vendored    string    `toml:"vendored"`     // reason to accept vendored modules that differ from the checksum database, or are unknown to it
+	Allow       []Allowed `toml:"allow"`             // differences that are forgiven where the recipe declares them too
+	Archives    []string  `toml:"archive-keys"`      // files with OpenPGP keys of package archives that vouch beside the system's own
+	ArchiveKeys [][]byte  `toml:"-"`                 // what they hold
+	Private     []string  `toml:"private-modules"`   // modules, or what their paths begin with, that the commit's go.sum alone vouches for
+	Database    string    `toml:"checksum-database"` // name of the one that vouches for modules in place of Go's own
+	Vendored    string    `toml:"vendored"`          // reason to accept vendored modules that differ from the checksum database, or are unknown to it
 }
 
 // Builder is a builder layer that the auditor vouches for.

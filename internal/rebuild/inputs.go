@@ -1,6 +1,7 @@
 package rebuild
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -29,6 +30,7 @@ type Inputs struct {
 	Packages []fetchproxy.Integrity // tarballs of the npm registry against the commit's package locks
 	Locked   bool                   // a lock named every byte
 	Vendor   []Vendored
+	Database string // the checksum database that answered, where it is another than Go's own: its name, or "off"
 
 	dir string // the Go closure laid out as a file proxy; "" when nothing was fetched
 }
@@ -59,6 +61,9 @@ func (o *Outcome) fetch(ctx context.Context, req Request) error {
 	src, err := gomod.NewSource(env, req.Remote)
 	if err != nil {
 		return named(err, checkFetched)
+	}
+	if db, err := env.Database(); err == nil && db.Key != gomod.ChecksumDatabaseKey {
+		o.Inputs.Database = cmp.Or(db.Name, "off")
 	}
 	checker, err := gomod.NewChecker(src, filepath.Join(req.Store.Dir(), "sumdb"))
 	if err != nil {

@@ -36,13 +36,17 @@ func TestDecideBuild(t *testing.T) {
 		class  fault.Class
 		want   string
 	}{
-		"no source":       {func(f *verdict.Facts) { f.Source = nil }, fault.Inconclusive, ""},
-		"unreachable":     {func(f *verdict.Facts) { f.Source.Refs = nil }, fault.Failed, "no branch or tag"},
-		"no tree":         {func(f *verdict.Facts) { f.Source.TreeSHA256 = "" }, fault.Inconclusive, ""},
-		"no recipe":       {func(f *verdict.Facts) { f.Recipe = nil }, fault.Inconclusive, ""},
-		"nobody vouches":  {func(f *verdict.Facts) { f.Builder.Layers[0].Voucher = verdict.Voucher{} }, fault.Inconclusive, "nobody but the vendor"},
-		"module differs":  {func(f *verdict.Facts) { f.Inputs.Modules = []verdict.Module{{Path: "m", Status: "mismatch"}} }, fault.Failed, "m@"},
-		"module unknown":  {func(f *verdict.Facts) { f.Inputs.Modules = []verdict.Module{{Path: "m", Status: "unknown"}} }, fault.Inconclusive, "not verified"},
+		"no source":      {func(f *verdict.Facts) { f.Source = nil }, fault.Inconclusive, ""},
+		"unreachable":    {func(f *verdict.Facts) { f.Source.Refs = nil }, fault.Failed, "no branch or tag"},
+		"no tree":        {func(f *verdict.Facts) { f.Source.TreeSHA256 = "" }, fault.Inconclusive, ""},
+		"no recipe":      {func(f *verdict.Facts) { f.Recipe = nil }, fault.Inconclusive, ""},
+		"nobody vouches": {func(f *verdict.Facts) { f.Builder.Layers[0].Voucher = verdict.Voucher{} }, fault.Inconclusive, "nobody but the vendor"},
+		"module differs": {func(f *verdict.Facts) { f.Inputs.Modules = []verdict.Module{{Path: "m", Status: "mismatch"}} }, fault.Failed, "m@"},
+		"module unknown": {func(f *verdict.Facts) { f.Inputs.Modules = []verdict.Module{{Path: "m", Status: "unknown"}} }, fault.Inconclusive, "not verified"},
+		"module private": {func(f *verdict.Facts) { f.Inputs.Modules = []verdict.Module{{Path: "m", Status: "private"}} }, fault.Inconclusive, "m@"},
+		"other database": {func(f *verdict.Facts) {
+			f.Inputs.Database, f.Inputs.Modules = "sums.example.org", []verdict.Module{{Path: "m", Status: "verified"}}
+		}, fault.Inconclusive, "sums.example.org"},
 		"vendored":        {func(f *verdict.Facts) { f.Inputs.Vendored = []verdict.Module{{Path: "m", Status: "mismatch"}} }, fault.Failed, ""},
 		"no runs":         {func(f *verdict.Facts) { f.Rebuild = nil }, fault.Inconclusive, ""},
 		"one run":         {func(f *verdict.Facts) { f.Rebuild.Runs = 1 }, fault.Inconclusive, "1 runs"},

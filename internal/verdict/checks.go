@@ -328,10 +328,15 @@ func builderVouched(f Facts, p *policy.Policy) Check {
 	return passed("vouched for by %s", strings.Join(slices.Compact(by), ", "))
 }
 
-func inputsFetched(f Facts, _ *policy.Policy) Check {
+// inputsFetched judges what was fetched. Which modules the checksum database is not asked about, and which database it is, stands in
+// the environment of whoever runs this: that changes a check only where the policy says so too.
+func inputsFetched(f Facts, p *policy.Policy) Check {
 	in := f.Inputs
 	if in == nil {
 		return notReached("fetched inputs")
+	}
+	if c, foreign := foreignDatabase(in, in.Modules, p); foreign {
+		return c
 	}
 	private, packages, named := 0, 0, 0
 	for _, m := range in.Modules {
@@ -341,8 +346,13 @@ func inputsFetched(f Facts, _ *policy.Policy) Check {
 		switch m.Status {
 		case "verified":
 		case "private":
-			if private++; m.Ecosystem == "npm" {
-				private, named = private-1, named+1
+			if m.Ecosystem == "npm" {
+				named++
+				continue
+			}
+			if private++; !privateAllowed(p, m.Path) {
+				return inconclusive("%s@%s: %s", fault.Quote(m.Path), fault.Quote(m.Version), orElse(m.Detail, "private")).
+					hint("the Go configuration keeps it from the checksum database; [rebuild] private-modules = [%q] in a policy accepts what the commit's go.sum says", m.Path)
 			}
 		case "mismatch":
 			return failed("%s@%s: %s", fault.Quote(m.Path), fault.Quote(m.Version), m.Detail)
@@ -369,14 +379,33 @@ func inputsFetched(f Facts, _ *policy.Policy) Check {
 	return passed("%s, as the checksum database has it", count(len(in.Modules), "module")).with("sha256", in.SHA256)
 }
 
+// privateAllowed tells whether the policy leaves a module to the commit's go.sum.
+func privateAllowed(p *policy.Policy, path string) bool {
+	return slices.ContainsFunc(p.Rebuild.Private, func(prefix string) bool { return path == prefix || strings.HasPrefix(path, prefix+"/") })
+}
+
+// foreignDatabase is the answer where another checksum database than Go's own vouched for modules, and the policy does not
+// name it.
+func foreignDatabase(in *Inputs, list []Module, p *policy.Policy) (Check, bool) {
+	asked := slices.ContainsFunc(list, func(m Module) bool { return m.Ecosystem == "" && m.Status == "verified" })
+	if in.Database == "" || !asked || in.Database == p.Rebuild.Database {
+		return Check{}, false
+	}
+	return inconclusive("modules are vouched for by the checksum database %s alone", fault.Quote(in.Database)).
+		hint("unset GOSUMDB, or name it in a policy: [rebuild] checksum-database = %q", in.Database), true
+}
+
 // inputsVendored closes F19: -mod=vendor checks no content.
 func inputsVendored(f Facts, p *policy.Policy) Check {
 	in := f.Inputs
 	if in == nil {
 		return notReached("vendored modules")
 	}
+	if c, foreign := foreignDatabase(in, in.Vendored, p); foreign {
+		return c
+	}
 	for _, m := range in.Vendored {
-		if m.Status == "verified" {
+		if m.Status == "verified" || m.Status == "private" && privateAllowed(p, m.Path) {
 			continue
 		}
 		text := fmt.Sprintf("%s@%s: %s", fault.Quote(m.Path), fault.Quote(m.Version), orElse(m.Detail, m.Status))

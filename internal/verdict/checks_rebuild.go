@@ -331,6 +331,12 @@ func exceptions(f Facts, p *policy.Policy) []string {
 			}
 		}
 	}
+	if f.Inputs != nil && f.Inputs.Database != "" && f.Inputs.Database == p.Rebuild.Database {
+		add("modules vouched for by the checksum database %s", fault.Quote(f.Inputs.Database))
+	}
+	if f.Inputs != nil && slices.ContainsFunc(f.Inputs.Modules, func(m Module) bool { return m.Status == "private" && m.Ecosystem == "" && privateAllowed(p, m.Path) }) {
+		add("private modules accepted by the commit's go.sum alone")
+	}
 	if p.Rebuild.Vendored != "" && f.Inputs != nil && slices.ContainsFunc(f.Inputs.Vendored, func(m Module) bool { return m.Status != "verified" }) {
 		add("altered vendored modules accepted: %s", fault.Quote(p.Rebuild.Vendored))
 	}

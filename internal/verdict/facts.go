@@ -207,6 +207,8 @@ type Inputs struct {
 	Modules  []Module `json:"modules,omitempty"`
 	Locked   bool     `json:"locked"` // the lock at the commit, or the auditor's, named exactly this set
 	Vendored []Module `json:"vendored,omitempty"`
+	// Database is the checksum database that the user's configuration names in place of Go's own; "off" for none.
+	Database string `json:"checksum-database,omitempty"`
 }
 
 // Module is one fetched or vendored dependency.
