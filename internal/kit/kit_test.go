@@ -407,3 +407,75 @@ func FuzzDocument(f *testing.F) {
 		}
 	})
 }
+
+// TestFillerGoesOn: of a packing that was killed in the middle, what had come whole is not fetched again, and nothing else counts.
+func TestFillerGoesOn(t *testing.T) {
+	t.Parallel()
+	s, journal := newStore(t), filepath.Join(t.TempDir(), "journal")
+	killed, err := kit.NewFiller(t.Context(), s, journal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := killed.Keep("go/whole", io.NopCloser(strings.NewReader(big)))
+	if _, err := io.Copy(io.Discard, whole); err != nil {
+		t.Fatal(err)
+	}
+	whole.Close()
+	gone := killed.Keep("go/gone", io.NopCloser(strings.NewReader("removed from the store later")))
+	if _, err := io.Copy(io.Discard, gone); err != nil {
+		t.Fatal(err)
+	}
+	gone.Close()
+	half := killed.Keep("go/half", io.NopCloser(strings.NewReader(big)))
+	if _, err := half.Read(make([]byte, 100)); err != nil {
+		t.Fatal(err)
+	}
+	if err := killed.KeepAbsent("go/none"); err != nil {
+		t.Fatal(err)
+	}
+	// the process ends here: nothing is closed, and its last line was written half
+	f, err := os.OpenFile(journal, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.WriteString(`{"name":"go/cut","sha`)
+	f.Close()
+	lost := file(t, s, kit.Fetched, "go/gone", "removed from the store later")
+	if err := filepath.WalkDir(s.Dir(), func(path string, _ fs.DirEntry, err error) error {
+		if err == nil && filepath.Base(path) == lost.SHA256 {
+			return os.Remove(path)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+
+	next, err := kit.NewFiller(t.Context(), s, journal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer next.Close()
+	r, err := next.Open("go/whole")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if data, err := io.ReadAll(r); err != nil || string(data) != big {
+		t.Errorf("%d bytes, %v", len(data), err)
+	}
+	r.Close()
+	for _, name := range []string{"go/half", "go/gone", "go/cut", "go/other"} {
+		if _, err := next.Open(name); err == nil {
+			t.Errorf("%s is offered", name)
+		}
+	}
+	if err := next.KeepAbsent("go/after"); err != nil { // a line of its own, behind the half one
+		t.Fatal(err)
+	}
+	var d kit.Document
+	next.Fill(&d)
+	if len(d.Files) != 1 || d.Files[0].Name != "go/whole" || strings.Join(d.Absent, " ") != "go/after go/none" {
+		t.Errorf("%v and absent %q", d.Files, d.Absent)
+	}
+	half.Close()
+	killed.Close()
+}
