@@ -175,16 +175,16 @@ func (p *packer) help(program string) error {
 		}
 		p.unix = append(p.unix, dist.File{Name: "usr/share/man/man1/" + e.Name() + ".gz", Mode: 0o644, Data: packed})
 	}
-	for shell, name := range map[string]string{
-		"bash": "usr/share/bash-completion/completions/glassbuild",
-		"zsh":  "usr/share/zsh/vendor-completions/_glassbuild",
-		"fish": "usr/share/fish/vendor_completions.d/glassbuild.fish",
+	for _, c := range []struct{ shell, name string }{
+		{"bash", "usr/share/bash-completion/completions/glassbuild"},
+		{"zsh", "usr/share/zsh/vendor-completions/_glassbuild"},
+		{"fish", "usr/share/fish/vendor_completions.d/glassbuild.fish"},
 	} {
-		data, err := exec.Command(program, "completion", shell).Output()
+		data, err := exec.Command(program, "completion", c.shell).Output()
 		if err != nil {
-			return fmt.Errorf("completion for %s: %w", shell, err)
+			return fmt.Errorf("completion for %s: %w", c.shell, err)
 		}
-		p.unix = append(p.unix, dist.File{Name: name, Mode: 0o644, Data: data})
+		p.unix = append(p.unix, dist.File{Name: c.name, Mode: 0o644, Data: data})
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/md5"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -17,6 +18,10 @@ func Debian(info Info, files []File) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if files, err = sorted(files); err != nil {
+		return nil, err
+	}
+	files = slices.DeleteFunc(files, File.folder)
 	control, err := TarGzip([]File{
 		{Name: "control", Mode: 0o644, Data: debianControl(info, files)},
 		{Name: "md5sums", Mode: 0o644, Data: md5sums(files)},

@@ -47,9 +47,7 @@ func TestSameBytes(t *testing.T) {
 				t.Fatal(err)
 			}
 			turned := slices.Clone(files)
-			if name != "tool.deb" { // md5sums lists them as they come
-				slices.Reverse(turned)
-			}
+			slices.Reverse(turned)
 			two, err := m.make(turned)
 			if err != nil || !bytes.Equal(one, two) {
 				t.Errorf("another order gives other bytes: %v", err)
