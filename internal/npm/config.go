@@ -18,7 +18,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
@@ -123,7 +122,7 @@ func getenv(name string) string {
 	return os.Getenv(strings.ToUpper(name))
 }
 
-var npmVariable = regexp.MustCompile(`\$\{([^}]+)\}`)
+var npmVariable = lazy(`\$\{([^}]+)\}`)
 
 // read takes what matters here out of an .npmrc file.
 func (c *Config) read(r io.Reader, env func(string) string) error {
@@ -136,7 +135,7 @@ func (c *Config) read(r io.Reader, env func(string) string) error {
 			continue
 		}
 		value = strings.Trim(strings.TrimSpace(value), `"`)
-		value = npmVariable.ReplaceAllStringFunc(value, func(v string) string { return env(v[2 : len(v)-1]) })
+		value = npmVariable().ReplaceAllStringFunc(value, func(v string) string { return env(v[2 : len(v)-1]) })
 		c.set(strings.TrimSpace(key), value)
 	}
 	return lines.Err()

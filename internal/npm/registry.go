@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
@@ -59,15 +58,15 @@ type Version struct {
 }
 
 var (
-	namePattern    = regexp.MustCompile(`^(@[A-Za-z0-9~][A-Za-z0-9._~-]*/)?[A-Za-z0-9~][A-Za-z0-9._~-]*$`)
-	versionPattern = regexp.MustCompile(`^[0-9][0-9A-Za-z.+-]{0,250}$`)
+	namePattern    = lazy(`^(@[A-Za-z0-9~][A-Za-z0-9._~-]*/)?[A-Za-z0-9~][A-Za-z0-9._~-]*$`)
+	versionPattern = lazy(`^[0-9][0-9A-Za-z.+-]{0,250}$`)
 )
 
 // ValidName tells whether s can be the name of a package.
-func ValidName(s string) bool { return len(s) <= MaxName && namePattern.MatchString(s) }
+func ValidName(s string) bool { return len(s) <= MaxName && namePattern().MatchString(s) }
 
 // ValidVersion tells whether s can be an exact version.
-func ValidVersion(s string) bool { return versionPattern.MatchString(s) }
+func ValidVersion(s string) bool { return versionPattern().MatchString(s) }
 
 // TarballPath is the canonical path of one version's tarball, below the registry.
 func TarballPath(name, version string) string {

@@ -114,8 +114,8 @@ func (m *macho) blobs(name string) (map[uint32][]byte, error) {
 }
 
 var (
-	csIdentifier = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
-	csTeam       = regexp.MustCompile(`^[A-Z0-9]{10}$`)
+	csIdentifier = lazy(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+	csTeam       = lazy(`^[A-Z0-9]{10}$`)
 	csHashes     = map[byte]crypto.Hash{2: crypto.SHA256, 4: crypto.SHA384}
 )
 
@@ -151,7 +151,7 @@ func (m *macho) directory(name string, blobs map[uint32][]byte) (flags uint32, e
 	for _, s := range []struct {
 		off int
 		as  *regexp.Regexp
-	}{{ident, csIdentifier}, {team, csTeam}} {
+	}{{ident, csIdentifier()}, {team, csTeam()}} {
 		if s.off == 0 {
 			continue
 		}
