@@ -16,7 +16,7 @@ import (
 const module = "github.com/glassbuild/glassbuild"
 
 // table is the one in docs/architecture.md: each package and the packages of ours that it may import, beside the ground
-// (fault, progress, store, remote), which any may use. A sub-package may import what its parent may, and parent and sub-packages
+// (fault, pattern, progress, store, remote), which any may use. A sub-package may import what its parent may, and parent and sub-packages
 // may import each other.
 var table = map[string][]string{
 	"verify":              {"policy", "tomlfile", "archive", "recipe", "source", "signature", "trust", "builder", "sandbox", "rebuild", "gomod", "npm", "artifact", "compare", "verdict", "findings", "provenance", "evidence", "oci", "kit", "report", "redact", "component", "purl"},
@@ -52,11 +52,13 @@ var table = map[string][]string{
 	"internal/remote":     {},
 	"internal/fault":      {},
 	"internal/progress":   {},
+	"internal/pattern":    {},
 }
 
 var ground = map[string][]string{
 	"internal/fault":    {},
 	"internal/progress": {},
+	"internal/pattern":  {},
 	"internal/store":    {"fault"},
 	"internal/remote":   {"fault", "progress"},
 }

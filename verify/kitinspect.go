@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 	"github.com/glassbuild/glassbuild/internal/gomod"
 	"github.com/glassbuild/glassbuild/internal/kit"
 	"github.com/glassbuild/glassbuild/internal/oci"
+	"github.com/glassbuild/glassbuild/internal/pattern"
 	"github.com/glassbuild/glassbuild/internal/policy"
 	"github.com/glassbuild/glassbuild/internal/store"
 	"github.com/glassbuild/glassbuild/internal/verdict"
@@ -147,7 +147,7 @@ func (r *KitReport) source(p *policy.Policy) {
 	}
 }
 
-var toolchainZip = regexp.MustCompile(`^go/golang\.org/toolchain/@v/(v0\.0\.1-go([0-9][0-9a-z.]*)\.([a-z0-9]+)-([a-z0-9]+))\.zip$`)
+var toolchainZip = pattern.New(`^go/golang\.org/toolchain/@v/(v0\.0\.1-go([0-9][0-9a-z.]*)\.([a-z0-9]+)-([a-z0-9]+))\.zip$`)
 
 // builder names what builders can be made of it.
 func (r *KitReport) builder() {

@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"io"
 	"path"
-	"regexp"
 	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/artifact"
 	"github.com/glassbuild/glassbuild/internal/builder"
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/npm"
+	"github.com/glassbuild/glassbuild/internal/pattern"
 	"github.com/glassbuild/glassbuild/internal/recipe"
 	"github.com/glassbuild/glassbuild/internal/verdict"
 )
@@ -110,7 +110,7 @@ func (r *run) registryCommit(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-var fullID = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
+var fullID = pattern.New(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 
 func (r *run) integrity() (string, error) {
 	c, err := r.shipped.Content(r.shipped.Root)

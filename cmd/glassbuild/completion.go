@@ -47,17 +47,20 @@ func completions() map[string]values {
 	}
 }
 
-// offerValues registers the completions on every command below c.
-func offerValues(c *cobra.Command) {
-	for name, v := range completions() {
-		if c.LocalFlags().Lookup(name) != nil {
+// offerValues registers the completions on every command below c. It runs at every start of the program: flags are looked
+// up where each command keeps its own, which makes no list of them.
+func offerValues(c *cobra.Command) { offerEach(c, completions()) }
+
+func offerEach(c *cobra.Command, offered map[string]values) {
+	for name, v := range offered {
+		if c.Flags().Lookup(name) != nil || c.PersistentFlags().Lookup(name) != nil {
 			if _, own := c.GetFlagCompletionFunc(name); !own {
 				offer(c, name, v)
 			}
 		}
 	}
 	for _, sub := range c.Commands() {
-		offerValues(sub)
+		offerEach(sub, offered)
 	}
 }
 

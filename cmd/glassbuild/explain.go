@@ -2,7 +2,6 @@ package main
 
 import (
 	"io/fs"
-	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -10,6 +9,7 @@ import (
 	"github.com/glassbuild/glassbuild/docs"
 	"github.com/glassbuild/glassbuild/internal/compare/tree"
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/pattern"
 	"github.com/glassbuild/glassbuild/internal/verdict"
 )
 
@@ -125,7 +125,7 @@ func rowCells(line string) []string {
 	return cells
 }
 
-var link = regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`)
+var link = pattern.New(`\[([^\]]*)\]\([^)]*\)`)
 
 // plainLine takes the markup of links away, which leads nowhere on a terminal.
-func plainLine(s string) string { return link.ReplaceAllString(s, "$1") }
+func plainLine(s string) string { return link.Regexp().ReplaceAllString(s, "$1") }

@@ -9,6 +9,7 @@ import (
 	"hash/crc32"
 	"hash/crc64"
 	"io"
+	"sync"
 
 	"github.com/ulikunitz/xz/lzma"
 
@@ -34,7 +35,8 @@ type xz struct {
 
 var xzCheckSize = [16]int{0, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64, 64, 64}
 
-var crc64ECMA = crc64.MakeTable(crc64.ECMA)
+// crc64ECMA is made when it is first used: its tables are of 16 KiB.
+var crc64ECMA = sync.OnceValue(func() *crc64.Table { return crc64.MakeTable(crc64.ECMA) })
 
 func newXZ(r *bufio.Reader, m *Meter) (*xz, error) {
 	z := &xz{in: &offsetReader{r: r}, m: m, record: sha256.New()}
@@ -56,7 +58,7 @@ func (z *xz) newCheck() hash.Hash {
 	case 1:
 		return crc32.NewIEEE()
 	case 4:
-		return crc64.New(crc64ECMA)
+		return crc64.New(crc64ECMA())
 	case 10:
 		return sha256.New()
 	}

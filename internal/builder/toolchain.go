@@ -12,7 +12,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -20,13 +19,14 @@ import (
 
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/gomod"
+	"github.com/glassbuild/glassbuild/internal/pattern"
 )
 
 const toolchainModule = gomod.ToolchainModule
 
 var (
-	goVersion      = regexp.MustCompile(`^1\.[0-9]{1,3}(\.[0-9]{1,3})?((rc|beta)[0-9]{1,2})?$`)
-	goPlatform     = regexp.MustCompile(`^[a-z0-9]{1,20}/[a-z0-9]{1,20}$`)
+	goVersion      = pattern.New(`^1\.[0-9]{1,3}(\.[0-9]{1,3})?((rc|beta)[0-9]{1,2})?$`)
+	goPlatform     = pattern.New(`^[a-z0-9]{1,20}/[a-z0-9]{1,20}$`)
 	treeFiles      = struct{ root, manifest, evidence string }{"root", "manifest", "evidence.json"}
 	errDamagedTree = errors.New("was changed on disk")
 )

@@ -3,12 +3,12 @@ package compare
 import (
 	"fmt"
 	"path"
-	"regexp"
 	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/artifact"
 	"github.com/glassbuild/glassbuild/internal/compare/tree"
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/pattern"
 )
 
 // container compares two archives of the same or of different kinds, or two directories: members first, then order,
@@ -105,7 +105,7 @@ func (e *explainer) oneSided(n *tree.Node, onlyA []*artifact.Member, membersB []
 	}
 }
 
-var versionInName = regexp.MustCompile(`^(.*?[A-Za-z_])[-_.]?v?\d+(\.\d+)+[A-Za-z0-9.+~_-]*?(\.(jar|war|whl|gem|crate|nupkg|zip|tgz|tar\.gz|so|dll|aar))$`)
+var versionInName = pattern.New(`^(.*?[A-Za-z_])[-_.]?v?\d+(\.\d+)+[A-Za-z0-9.+~_-]*?(\.(jar|war|whl|gem|crate|nupkg|zip|tgz|tar\.gz|so|dll|aar))$`)
 
 // stem returns the name of a library without its version, "" for what is none.
 func stem(name string) string {

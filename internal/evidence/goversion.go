@@ -1,17 +1,18 @@
 package evidence
 
 import (
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/glassbuild/glassbuild/internal/pattern"
 )
 
 // goToolchains are the ways in which a dependency names a Go toolchain: the module golang.org/toolchain, an archive of
 // the Go project, or a package of that name.
-var goToolchains = []*regexp.Regexp{
-	regexp.MustCompile(`golang\.org/toolchain@v0\.0\.1-(go1(?:\.[0-9]+){1,2}(?:(?:rc|beta)[0-9]+)?)(?:\.|$|\?)`),
-	regexp.MustCompile(`/dl/(go1(?:\.[0-9]+){1,2}(?:(?:rc|beta)[0-9]+)?)\.`),
-	regexp.MustCompile(`^pkg:(?:generic/go|golang/stdlib|golang/std|github/golang/go)@v?(?:go)?(1(?:\.[0-9]+){1,2}(?:(?:rc|beta)[0-9]+)?)(?:$|\?|-)`),
+var goToolchains = []*pattern.Pattern{
+	pattern.New(`golang\.org/toolchain@v0\.0\.1-(go1(?:\.[0-9]+){1,2}(?:(?:rc|beta)[0-9]+)?)(?:\.|$|\?)`),
+	pattern.New(`/dl/(go1(?:\.[0-9]+){1,2}(?:(?:rc|beta)[0-9]+)?)\.`),
+	pattern.New(`^pkg:(?:generic/go|golang/stdlib|golang/std|github/golang/go)@v?(?:go)?(1(?:\.[0-9]+){1,2}(?:(?:rc|beta)[0-9]+)?)(?:$|\?|-)`),
 }
 
 // GoVersions returns the Go toolchains that the provenance says were used, each as "go1.26.5"; none where it says nothing.

@@ -8,9 +8,9 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"regexp"
 
 	"github.com/glassbuild/glassbuild/internal/evidence/strictjson"
+	"github.com/glassbuild/glassbuild/internal/pattern"
 )
 
 // SearchIndex asks a Rekor v1 log for the entries about an artefact, by its digest ("sha256:…"), and verifies promise and
@@ -52,7 +52,7 @@ func (s *Search) SearchIndex(ctx context.Context, artefact string) (*Register, e
 	return out, nil
 }
 
-var entryID = regexp.MustCompile(`^([0-9a-f]{64}|[0-9a-f]{80})$`)
+var entryID = pattern.New(`^([0-9a-f]{64}|[0-9a-f]{80})$`)
 
 // entry reads one entry and notes it where a principal made it. Kinds that hold no statement are passed over.
 func (s *Search) entry(ctx context.Context, id string, out *Register) error {

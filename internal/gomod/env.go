@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"net/url"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -12,6 +11,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/pattern"
 	"github.com/glassbuild/glassbuild/internal/remote"
 )
 
@@ -76,7 +76,7 @@ func (e Env) Database() (Database, error) {
 }
 
 // databaseName is a host name with an optional port and path, none of it in need of escaping.
-var databaseName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]+)?(/[A-Za-z0-9][A-Za-z0-9._-]*)*$`)
+var databaseName = pattern.New(`^[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]+)?(/[A-Za-z0-9][A-Za-z0-9._-]*)*$`)
 
 // private tells whether the checksum database must not be asked for a module. The toolchain is never private.
 func (e Env) private(path string) bool {

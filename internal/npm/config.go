@@ -21,6 +21,7 @@ import (
 	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/pattern"
 )
 
 // Config says which registries the user has configured. It never enters a sandbox.
@@ -122,7 +123,7 @@ func getenv(name string) string {
 	return os.Getenv(strings.ToUpper(name))
 }
 
-var npmVariable = lazy(`\$\{([^}]+)\}`)
+var npmVariable = pattern.New(`\$\{([^}]+)\}`)
 
 // read takes what matters here out of an .npmrc file.
 func (c *Config) read(r io.Reader, env func(string) string) error {
@@ -135,7 +136,7 @@ func (c *Config) read(r io.Reader, env func(string) string) error {
 			continue
 		}
 		value = strings.Trim(strings.TrimSpace(value), `"`)
-		value = npmVariable().ReplaceAllStringFunc(value, func(v string) string { return env(v[2 : len(v)-1]) })
+		value = npmVariable.Regexp().ReplaceAllStringFunc(value, func(v string) string { return env(v[2 : len(v)-1]) })
 		c.set(strings.TrimSpace(key), value)
 	}
 	return lines.Err()

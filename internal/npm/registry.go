@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/pattern"
 	"github.com/glassbuild/glassbuild/internal/remote"
 )
 
@@ -58,15 +59,15 @@ type Version struct {
 }
 
 var (
-	namePattern    = lazy(`^(@[A-Za-z0-9~][A-Za-z0-9._~-]*/)?[A-Za-z0-9~][A-Za-z0-9._~-]*$`)
-	versionPattern = lazy(`^[0-9][0-9A-Za-z.+-]{0,250}$`)
+	namePattern    = pattern.New(`^(@[A-Za-z0-9~][A-Za-z0-9._~-]*/)?[A-Za-z0-9~][A-Za-z0-9._~-]*$`)
+	versionPattern = pattern.New(`^[0-9][0-9A-Za-z.+-]{0,250}$`)
 )
 
 // ValidName tells whether s can be the name of a package.
-func ValidName(s string) bool { return len(s) <= MaxName && namePattern().MatchString(s) }
+func ValidName(s string) bool { return len(s) <= MaxName && namePattern.MatchString(s) }
 
 // ValidVersion tells whether s can be an exact version.
-func ValidVersion(s string) bool { return versionPattern().MatchString(s) }
+func ValidVersion(s string) bool { return versionPattern.MatchString(s) }
 
 // TarballPath is the canonical path of one version's tarball, below the registry.
 func TarballPath(name, version string) string {

@@ -13,11 +13,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/pattern"
 	"github.com/glassbuild/glassbuild/internal/tomlfile"
 	"github.com/glassbuild/glassbuild/internal/trust"
 )
@@ -322,7 +322,7 @@ func (p *Policy) checkLists(doc *tomlfile.Document) error {
 	return nil
 }
 
-var layerDigest = regexp.MustCompile(`^(sha256:[0-9a-f]{64}|h1:[0-9A-Za-z+/]{43}=|sha512-[0-9A-Za-z+/]{86}==)$`)
+var layerDigest = pattern.New(`^(sha256:[0-9a-f]{64}|h1:[0-9A-Za-z+/]{43}=|sha512-[0-9A-Za-z+/]{86}==)$`)
 
 // noDigest marks an item that names no file.
 const noDigest = "-"

@@ -3,13 +3,13 @@ package policy
 import (
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/pattern"
 	"github.com/glassbuild/glassbuild/internal/tomlfile"
 	"github.com/glassbuild/glassbuild/internal/trust"
 )
@@ -94,7 +94,7 @@ func (q *Quorum) Places() []string {
 // age is a number of days, written "90d".
 type age struct{ time.Duration }
 
-var days = regexp.MustCompile(`^([1-9][0-9]{0,4})d$`)
+var days = pattern.New(`^([1-9][0-9]{0,4})d$`)
 
 // UnmarshalTOML implements tomlfile.Unmarshaler.
 func (a *age) UnmarshalTOML(v tomlfile.Value) error {

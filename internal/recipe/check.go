@@ -11,17 +11,18 @@ import (
 
 	"github.com/glassbuild/glassbuild/internal/allow"
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/pattern"
 )
 
 var (
-	goVersion      = newPattern(`^1\.(0|[1-9][0-9]?)(\.(0|[1-9][0-9]?))?((rc|beta)[1-9][0-9]?)?$`)
-	exactVersion   = newPattern(`^(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})(-[0-9A-Za-z.-]{1,64})?$`)
-	targetName     = newPattern(`^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$`)
-	targetPlatform = newPattern(`^[a-z0-9]{1,20}/[a-z0-9_-]{1,20}$`)
-	patchName      = newPattern(`^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,100}$`)
-	imageDigest    = newPattern(`@sha256:[0-9a-f]{64}$`)
-	debianName     = newPattern(`^[a-z0-9][a-z0-9+.-]{1,127}(=[0-9A-Za-z.+:~-]{1,127})?$`)
-	debianSuite    = newPattern(`^[a-z][a-z0-9.-]{1,63}$`)
+	goVersion      = pattern.New(`^1\.(0|[1-9][0-9]?)(\.(0|[1-9][0-9]?))?((rc|beta)[1-9][0-9]?)?$`)
+	exactVersion   = pattern.New(`^(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})(-[0-9A-Za-z.-]{1,64})?$`)
+	targetName     = pattern.New(`^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$`)
+	targetPlatform = pattern.New(`^[a-z0-9]{1,20}/[a-z0-9_-]{1,20}$`)
+	patchName      = pattern.New(`^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,100}$`)
+	imageDigest    = pattern.New(`@sha256:[0-9a-f]{64}$`)
+	debianName     = pattern.New(`^[a-z0-9][a-z0-9+.-]{1,127}(=[0-9A-Za-z.+:~-]{1,127})?$`)
+	debianSuite    = pattern.New(`^[a-z][a-z0-9.-]{1,63}$`)
 	templateMarks  = []string{"${", "$(", "{{"}
 )
 

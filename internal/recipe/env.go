@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/pattern"
 )
 
 // The environment of a step is a fixed base that the sandbox gives, plus what the recipe sets. The names that a recipe
@@ -108,9 +109,9 @@ func oneOf(values ...string) func(string) error {
 }
 
 var (
-	wordPattern    = newPattern(`^[A-Za-z0-9_.,=:+@/-]{0,1000}$`)
-	programPattern = newPattern(`^[A-Za-z0-9_+][A-Za-z0-9_+.-]{0,100}$`)
-	numberPattern  = newPattern(`^[0-9]{1,18}$`)
+	wordPattern    = pattern.New(`^[A-Za-z0-9_.,=:+@/-]{0,1000}$`)
+	programPattern = pattern.New(`^[A-Za-z0-9_+][A-Za-z0-9_+.-]{0,100}$`)
+	numberPattern  = pattern.New(`^[0-9]{1,18}$`)
 )
 
 // word is one value without white space and without a path that climbs.

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/mod/semver"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/pattern"
 	"github.com/glassbuild/glassbuild/internal/recipe/gobinary"
 )
 
@@ -17,7 +18,7 @@ import (
 var linkerFlags = []string{"-s", "-w", "-s=true", "-w=true", "-s=false", "-w=false", "-s=0", "-w=0", "-s=1", "-w=1", "-buildid=",
 	"-compressdwarf=false", "-compressdwarf=true", "-checklinkname=0", "-linkmode=internal", "-B=none", "-B=gobuildid", "-bindnow"}
 
-var symbol = newPattern(`^[A-Za-z0-9_][A-Za-z0-9_./~-]*\.[A-Za-z_][A-Za-z0-9_]*$`)
+var symbol = pattern.New(`^[A-Za-z0-9_][A-Za-z0-9_./~-]*\.[A-Za-z_][A-Za-z0-9_]*$`)
 
 // shape decides build mode and linker flags: from the build info where it has them, else from what the file shows.
 func (f *inferrer) shape(p *build) error {

@@ -13,9 +13,10 @@ import (
 	"golang.org/x/mod/semver"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/pattern"
 )
 
-var fullID = newPattern(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
+var fullID = pattern.New(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 
 // Files of the commit that inference looks at, and how large they may be.
 const (

@@ -9,18 +9,19 @@ import (
 	"golang.org/x/mod/semver"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/pattern"
 	"github.com/glassbuild/glassbuild/internal/recipe/gobinary"
 )
 
 var (
-	tagList    = newPattern(`^[A-Za-z0-9_.]+(,[A-Za-z0-9_.]+)*$`)
-	platform   = newPattern(`^[a-z0-9]{1,20}$`)
-	level      = newPattern(`^[a-z0-9][a-z0-9_.,]{0,40}$`)
-	experiment = newPattern(`^[a-z0-9]+(,[a-z0-9]+)*$`)
-	fips       = newPattern(`^[a-z0-9][a-z0-9.-]{0,40}$`)
-	isTrue     = newPattern(`^true$`)
-	isBit      = newPattern(`^[01]$`)
-	buildmode  = newPattern(`^(pie|c-shared|c-archive)$`)
+	tagList    = pattern.New(`^[A-Za-z0-9_.]+(,[A-Za-z0-9_.]+)*$`)
+	platform   = pattern.New(`^[a-z0-9]{1,20}$`)
+	level      = pattern.New(`^[a-z0-9][a-z0-9_.,]{0,40}$`)
+	experiment = pattern.New(`^[a-z0-9]+(,[a-z0-9]+)*$`)
+	fips       = pattern.New(`^[a-z0-9][a-z0-9.-]{0,40}$`)
+	isTrue     = pattern.New(`^true$`)
+	isBit      = pattern.New(`^[01]$`)
+	buildmode  = pattern.New(`^(pie|c-shared|c-archive)$`)
 )
 
 // The closed list: the settings of a build info that are taken from a shipped file, and the values that they may have.
@@ -28,11 +29,11 @@ var (
 var (
 	closedFlags = []struct {
 		key  string
-		want *pattern
+		want *pattern.Pattern
 	}{
 		{"-trimpath", isTrue}, {"-race", isTrue}, {"-msan", isTrue}, {"-asan", isTrue}, {"-cover", isTrue}, {"-tags", tagList},
 	}
-	closedEnv = map[string]*pattern{
+	closedEnv = map[string]*pattern.Pattern{
 		"CGO_ENABLED": isBit, "GOOS": platform, "GOARCH": platform, "GOEXPERIMENT": experiment, "GOFIPS140": fips,
 		"GOAMD64": level, "GO386": level, "GOARM": level, "GOARM64": level, "GOMIPS": level, "GOMIPS64": level,
 		"GOPPC64": level, "GORISCV64": level, "GOWASM": level,

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/pattern"
 	"github.com/glassbuild/glassbuild/internal/tomlfile"
 )
 
@@ -35,11 +36,11 @@ type Fetched struct {
 }
 
 var (
-	hexDigest  = newPattern(`^[0-9a-f]{64}$`)
-	partDigest = newPattern(`^(sha256:[0-9a-f]{64}|h1:[0-9A-Za-z+/]{43}=|sha512-[0-9A-Za-z+/]{86}==)$`)
-	partName   = newPattern(`^[a-z0-9@][a-z0-9@/+._-]{0,200}$`)
-	partVer    = newPattern(`^[0-9A-Za-z][0-9A-Za-z.+:~_-]{0,200}$`)
-	fromName   = newPattern(`^[a-z][a-z0-9-]{0,30}$`)
+	hexDigest  = pattern.New(`^[0-9a-f]{64}$`)
+	partDigest = pattern.New(`^(sha256:[0-9a-f]{64}|h1:[0-9A-Za-z+/]{43}=|sha512-[0-9A-Za-z+/]{86}==)$`)
+	partName   = pattern.New(`^[a-z0-9@][a-z0-9@/+._-]{0,200}$`)
+	partVer    = pattern.New(`^[0-9A-Za-z][0-9A-Za-z.+:~_-]{0,200}$`)
+	fromName   = pattern.New(`^[a-z][a-z0-9-]{0,30}$`)
 )
 
 // ParseLock reads a lock that the user knows as name.

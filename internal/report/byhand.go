@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/pattern"
 	"github.com/glassbuild/glassbuild/internal/recipe"
 	"github.com/glassbuild/glassbuild/internal/redact"
 	"github.com/glassbuild/glassbuild/internal/verdict"
@@ -49,7 +49,7 @@ type script struct {
 func (s *script) line(format string, args ...any) { fmt.Fprintf(&s.b, format+"\n", args...) }
 
 // plainWord is what the shell takes as it stands.
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:=@%+,-]+$`)
+var plainWord = pattern.New(`^[A-Za-z0-9_./:=@%+,-]+$`)
 
 // quote makes one word of the shell.
 func (s *script) quote(word string) string {

@@ -15,11 +15,11 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/pattern"
 )
 
 // What one patch may cost.
@@ -49,7 +49,7 @@ type hunk struct {
 	at          int      // line of the patch, for messages
 }
 
-var hunkHead = regexp.MustCompile(`^@@ -(0|[1-9][0-9]{0,8})(?:,(0|[1-9][0-9]{0,8}))? \+(0|[1-9][0-9]{0,8})(?:,(0|[1-9][0-9]{0,8}))? @@(?: .*)?$`)
+var hunkHead = pattern.New(`^@@ -(0|[1-9][0-9]{0,8})(?:,(0|[1-9][0-9]{0,8}))? \+(0|[1-9][0-9]{0,8})(?:,(0|[1-9][0-9]{0,8}))? @@(?: .*)?$`)
 
 type parser struct {
 	name  string

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"golang.org/x/arch/arm/armasm"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/glassbuild/glassbuild/internal/compare/align"
 	"github.com/glassbuild/glassbuild/internal/compare/tree"
+	"github.com/glassbuild/glassbuild/internal/pattern"
 )
 
 // line is one instruction for people, and what makes two of them the same.
@@ -109,7 +109,7 @@ func (o *objects) disassemble(i int, mate []int32) []line {
 		switch {
 		case len(refs) > 0 && refs[0].kind == refPage && int(refs[0].at) == at:
 			clearMasked(raw, 0, refPage)
-			l.text, l.key = lastAddress.ReplaceAllLiteralString(text, "page"), string(raw)
+			l.text, l.key = lastAddress.Regexp().ReplaceAllLiteralString(text, "page"), string(raw)
 		case len(refs) > 0 && int(refs[0].at) < at+n:
 			r := refs[0]
 			l.text = withTarget(text, o.describe(r.to))
@@ -193,24 +193,24 @@ func (o *objects) instruction(b []byte, pc uint64) (n int, text string, jump boo
 }
 
 var (
-	ripOperand  = regexp.MustCompile(`\[rip ?[+-] ?0x[0-9a-f]+\]`)
-	lastAddress = regexp.MustCompile(`\.?[+-]?0x[0-9a-f]+$`)
+	ripOperand  = pattern.New(`\[rip ?[+-] ?0x[0-9a-f]+\]`)
+	lastAddress = pattern.New(`\.?[+-]?0x[0-9a-f]+$`)
 )
 
 // withTarget puts what a reference reaches in the place of its number.
 func withTarget(text, target string) string {
 	if ripOperand.MatchString(text) {
-		return ripOperand.ReplaceAllLiteralString(text, "["+target+"]")
+		return ripOperand.Regexp().ReplaceAllLiteralString(text, "["+target+"]")
 	}
 	if lastAddress.MatchString(text) {
-		return lastAddress.ReplaceAllLiteralString(text, target)
+		return lastAddress.Regexp().ReplaceAllLiteralString(text, target)
 	}
 	return text + "  # " + target
 }
 
 // localJump shows where in its function a jump goes.
 func localJump(text string, entry, end uint64) string {
-	return lastAddress.ReplaceAllStringFunc(text, func(s string) string {
+	return lastAddress.Regexp().ReplaceAllStringFunc(text, func(s string) string {
 		var to uint64
 		if _, err := fmt.Sscanf(s, "0x%x", &to); err == nil && to >= entry && to <= end {
 			return fmt.Sprintf("+%#x", to-entry)

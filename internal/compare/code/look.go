@@ -2,12 +2,12 @@ package code
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/compare/tree"
 	"github.com/glassbuild/glassbuild/internal/compare/value"
+	"github.com/glassbuild/glassbuild/internal/pattern"
 )
 
 // look disassembles the first functions that were changed, those of the program's own module before others.
@@ -39,7 +39,7 @@ func onlyTimes(list []Function) (string, bool) {
 	return tree.CauseTimestamp, len(list) > 0
 }
 
-var number = regexp.MustCompile(`#?(?:0x[0-9a-f]+|\b[0-9]+)\]?$`)
+var number = pattern.New(`#?(?:0x[0-9a-f]+|\b[0-9]+)\]?$`)
 
 // oneNumber tells whether exactly one instruction differs, in nothing but the number that it ends with.
 func oneNumber(view []tree.Line) (x, y string, ok bool) {
@@ -50,7 +50,7 @@ func oneNumber(view []tree.Line) (x, y string, ok bool) {
 		if ok || l.Shipped == "" || l.Rebuilt == "" {
 			return "", "", false
 		}
-		a, b := number.FindString(l.Shipped), number.FindString(l.Rebuilt)
+		a, b := number.Regexp().FindString(l.Shipped), number.Regexp().FindString(l.Rebuilt)
 		if a == "" || b == "" || l.Shipped[:len(l.Shipped)-len(a)] != l.Rebuilt[:len(l.Rebuilt)-len(b)] {
 			return "", "", false
 		}

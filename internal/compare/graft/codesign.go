@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"crypto"
 	"encoding/binary"
-	"regexp"
 
+	"github.com/glassbuild/glassbuild/internal/pattern"
 	"github.com/glassbuild/glassbuild/internal/signature"
 )
 
@@ -114,8 +114,8 @@ func (m *macho) blobs(name string) (map[uint32][]byte, error) {
 }
 
 var (
-	csIdentifier = lazy(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
-	csTeam       = lazy(`^[A-Z0-9]{10}$`)
+	csIdentifier = pattern.New(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+	csTeam       = pattern.New(`^[A-Z0-9]{10}$`)
 	csHashes     = map[byte]crypto.Hash{2: crypto.SHA256, 4: crypto.SHA384}
 )
 
@@ -150,13 +150,13 @@ func (m *macho) directory(name string, blobs map[uint32][]byte) (flags uint32, e
 	at := head
 	for _, s := range []struct {
 		off int
-		as  *regexp.Regexp
-	}{{ident, csIdentifier()}, {team, csTeam()}} {
+		as  *pattern.Pattern
+	}{{ident, csIdentifier}, {team, csTeam}} {
 		if s.off == 0 {
 			continue
 		}
 		n := bytes.IndexByte(d[min(at, len(d)):], 0)
-		if s.off != at || n < 0 || !s.as.Match(d[at:at+n]) {
+		if s.off != at || n < 0 || !s.as.Regexp().Match(d[at:at+n]) {
 			return 0, refuse(name, "an identifier or team of other letters, or in another place")
 		}
 		at += n + 1

@@ -5,11 +5,12 @@ import (
 	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/allow"
+	"github.com/glassbuild/glassbuild/internal/pattern"
 	"github.com/glassbuild/glassbuild/internal/signature"
 )
 
 // debMember is the ar header of a signature: the name, a time, and else what every member of a package has.
-var debMember = lazy("^(_gpgorigin|_gpgmaint|_gpgarchive|_gpgbuilder) +(0|[1-9][0-9]{8,9}) +0     0     (?:100644  |644     )([1-9][0-9]{0,6}) +`\n$")
+var debMember = pattern.New("^(_gpgorigin|_gpgmaint|_gpgarchive|_gpgbuilder) +(0|[1-9][0-9]{8,9}) +0     0     (?:100644  |644     )([1-9][0-9]{0,6}) +`\n$")
 
 // debOnto puts the members that hold signatures behind our build (debsigs: each is a detached OpenPGP signature over the
 // content of the other three members, one after the other).
@@ -38,7 +39,7 @@ func debOnto(r *request) (*Grafted, error) {
 		if len(tail) < arHeader {
 			return nil, refuse(name, "bytes behind the last signature")
 		}
-		m := debMember().FindSubmatch(tail[:arHeader])
+		m := debMember.Regexp().FindSubmatch(tail[:arHeader])
 		if m == nil {
 			return nil, refuse(name, "a member that is no signature behind the last member")
 		}

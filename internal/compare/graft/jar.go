@@ -8,6 +8,7 @@ import (
 
 	"github.com/glassbuild/glassbuild/internal/allow"
 	"github.com/glassbuild/glassbuild/internal/archive"
+	"github.com/glassbuild/glassbuild/internal/pattern"
 	"github.com/glassbuild/glassbuild/internal/signature"
 )
 
@@ -102,12 +103,12 @@ func checkJar(name string, shipped, rebuilt *zipFile, opt signature.Options) ([]
 	return results, nil
 }
 
-var signatureName = lazy(`^META-INF/[A-Z0-9_-]{1,16}\.(SF|RSA|EC|DSA)$`)
+var signatureName = pattern.New(`^META-INF/[A-Z0-9_-]{1,16}\.(SF|RSA|EC|DSA)$`)
 
 // signaturePair takes a signature file and its block from the list.
 func signaturePair(list []string) (sf, block string, rest []string) {
 	for _, n := range list {
-		if !signatureName().MatchString(n) {
+		if !signatureName.MatchString(n) {
 			return "", "", nil
 		}
 	}
@@ -202,7 +203,7 @@ func cutSection(data []byte) (raw []byte, lines []attribute, rest []byte, ok boo
 }
 
 // signerMain is what a signer writes as the main section where the build made no manifest.
-var signerMain = lazy(`^Manifest-Version: 1\.0\r\n((Built-By|Created-By): [A-Za-z0-9 ._()-]{1,60}\r\n){0,2}\r\n$`)
+var signerMain = pattern.New(`^Manifest-Version: 1\.0\r\n((Built-By|Created-By): [A-Za-z0-9 ._()-]{1,60}\r\n){0,2}\r\n$`)
 
 // covers demands that the main section is the build's, and that every file of the shipped archive, and nothing else, has
 // its digests in the manifest.
@@ -221,7 +222,7 @@ func (m *manifest) covers(name string, shipped, rebuilt *zipFile) error {
 		}
 		own = true
 	}
-	if !own && !signerMain().Match(m.main) {
+	if !own && !signerMain.Regexp().Match(m.main) {
 		return refuse(name, "the main section of the manifest is not in the build")
 	}
 	left := len(m.sections)
@@ -264,7 +265,7 @@ func (s section) holds(name string, f *zipFile, e archive.ZipMember) error {
 	return nil
 }
 
-var sfMain = lazy(`^(Signature-Version: 1\.0|Created-By: [A-Za-z0-9 ._()-]{1,60}|X-Android-APK-Signed: [23](, [23])?|SHA-(256|384|512)-Digest-Manifest(-Main-Attributes)?: [A-Za-z0-9+/=]{44,88})$`)
+var sfMain = pattern.New(`^(Signature-Version: 1\.0|Created-By: [A-Za-z0-9 ._()-]{1,60}|X-Android-APK-Signed: [23](, [23])?|SHA-(256|384|512)-Digest-Manifest(-Main-Attributes)?: [A-Za-z0-9+/=]{44,88})$`)
 
 // checkSF reads a signature file: digests of the manifest as a whole, of its main section, and of its other sections.
 func (m *manifest) checkSF(name string, data []byte) error {
@@ -276,7 +277,7 @@ func (m *manifest) checkSF(name string, data []byte) error {
 	whole := false
 	seen := map[string]bool{}
 	for _, l := range lines {
-		if !sfMain().MatchString(l.key+": "+l.value) || seen[l.key] {
+		if !sfMain.MatchString(l.key+": "+l.value) || seen[l.key] {
 			return refuse(name, "the signature file says %q", l.key)
 		}
 		seen[l.key] = true

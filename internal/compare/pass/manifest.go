@@ -2,18 +2,18 @@ package pass
 
 import (
 	"bytes"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/allow"
+	"github.com/glassbuild/glassbuild/internal/pattern"
 )
 
 // buildKeys say with what, when and by whom a jar was built; the virtual machine acts upon none of them.
 var buildKeys = []string{"Bnd-LastModified", "Build-Date", "Build-Jdk", "Build-Jdk-Spec", "Build-Time", "Build-Timestamp",
 	"Built-By", "Built-Date", "Created-By", "Tool"}
 
-var buildValue = regexp.MustCompile(`^[A-Za-z0-9 ._:+()/,@-]*$`)
+var buildValue = pattern.New(`^[A-Za-z0-9 ._:+()/,@-]*$`)
 
 // manifestShape cuts the main section of a manifest (JAR File Specification). A key that is continued on another line,
 // or given twice in any letter case, is no field.

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"regexp"
 	"strconv"
 
 	"github.com/glassbuild/glassbuild/internal/allow"
 	"github.com/glassbuild/glassbuild/internal/archive"
+	"github.com/glassbuild/glassbuild/internal/pattern"
 )
 
 const tarBlock = 512
@@ -152,7 +152,7 @@ func spelled(what string, b []byte, at int64, forms ...string) piece {
 	return piece{what: what, at: at, size: int64(len(b))}
 }
 
-var paxTime = regexp.MustCompile(`^[1-9][0-9]? (mtime|atime|ctime)=(0|[1-9][0-9]{0,10})(\.[0-9]{1,9})?\n$`)
+var paxTime = pattern.New(`^[1-9][0-9]? (mtime|atime|ctime)=(0|[1-9][0-9]{0,10})(\.[0-9]{1,9})?\n$`)
 
 // paxRecords cuts the n bytes of records at the start of data, and the padding.
 func paxRecords(data []byte, n, at int64) []piece {
@@ -165,7 +165,7 @@ func paxRecords(data []byte, n, at int64) []piece {
 		}
 		rec := data[pos : pos+size]
 		p := piece{what: "pax record", at: at + pos, size: size}
-		if m := paxTime.FindSubmatch(rec); m != nil && size <= maxPaxTime {
+		if m := paxTime.Regexp().FindSubmatch(rec); m != nil && size <= maxPaxTime {
 			v, err := strconv.ParseInt(string(m[2]), 10, 62)
 			p.what, p.rule, p.pass, p.optional = "pax "+string(m[1]), field, allow.TarMtime, true
 			p.valid = err == nil && aTime(v)

@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
 	"strings"
 	"sync"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/npm"
+	"github.com/glassbuild/glassbuild/internal/pattern"
 )
 
 // NPM is the npm registry protocol in front of registries: packuments (what a registry says of a package, in
@@ -49,7 +49,7 @@ const (
 	fullSuffix  = "?full" // tells the full packument's key from the abbreviated one's; no request contains it
 )
 
-var npmTarball = regexp.MustCompile(`^[A-Za-z0-9~][A-Za-z0-9._~+-]*\.tgz$`)
+var npmTarball = pattern.New(`^[A-Za-z0-9~][A-Za-z0-9._~+-]*\.tgz$`)
 
 func (n *npmEcosystem) Resolve(p string, header http.Header) (Resource, error) {
 	if name, file, ok := strings.Cut(p, "/-/"); ok && npm.ValidName(name) && npmTarball.MatchString(file) {
