@@ -97,7 +97,7 @@ func (r *run) changed(ctx context.Context, c *rebuild.Cause, output string) ([]s
 		return nil, err
 	}
 	defer two.Close()
-	n, err := compare.Explain(ctx, one, two, compare.Options{Dir: dir, Name: output})
+	n, err := compare.Explain(ctx, one, two, compare.Options{Dir: dir, Name: output, Digests: true})
 	if err != nil {
 		return nil, fault.Inconclusivef(fault.Quote(output), "could not be explained: %w", err)
 	}

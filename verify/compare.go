@@ -263,7 +263,7 @@ func (r *run) explain(ctx context.Context, m *artifact.Member, shipped, rebuilt 
 	if err != nil {
 		return err
 	}
-	n, err := compare.Explain(ctx, shipped, rebuilt, compare.Options{Dir: dir, Name: m.Path})
+	n, err := compare.Explain(ctx, shipped, rebuilt, compare.Options{Dir: dir, Name: m.Path, Digests: true})
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

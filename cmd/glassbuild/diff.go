@@ -54,6 +54,7 @@ It looks at nothing but the two files, and judges nothing: 0 says that they are 
 			if err := placeFor(output); err != nil {
 				return err
 			}
+			opt.Digests = format == "json" || format == "html" // text names no digests
 			n, err := a.compare(c, args[0], args[1], opt)
 			if err != nil {
 				return err

@@ -43,10 +43,11 @@ const (
 
 // Options say where and within which bounds an artefact is opened.
 type Options struct {
-	Dir    string // private folder for the snapshot; it must exist, and Close removes only what Open put there
-	Name   string // what messages call the artefact; the last element of the path when empty
-	Limits archive.Limits
-	SHA256 string // for Inspect, of the content where the caller has read all of it already: it is not hashed again
+	Dir      string // private folder for the snapshot; it must exist, and Close removes only what Open put there
+	Name     string // what messages call the artefact; the last element of the path when empty
+	Limits   archive.Limits
+	SHA256   string // for Inspect, of the content where the caller has read all of it already: it is not hashed again
+	Unhashed bool   // for Inspect: nobody asks for the digest of the content itself, so that it has none
 }
 
 // An Artifact is a snapshot of what was shipped.
@@ -183,7 +184,7 @@ func Inspect(ctx context.Context, r io.ReaderAt, size int64, opt Options) (*Arti
 	x := newExpander(ctx, a)
 	defer x.release()
 	sum, err := opt.SHA256, error(nil)
-	if sum == "" {
+	if sum == "" && !opt.Unhashed {
 		if sum, err = x.hash(x.reader(io.NewSectionReader(r, 0, size))); err != nil {
 			return nil, err
 		}

@@ -2,7 +2,9 @@ package compare
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
+	"hash"
 
 	"github.com/glassbuild/glassbuild/internal/artifact"
 	"github.com/glassbuild/glassbuild/internal/compare/tree"
@@ -12,16 +14,21 @@ import (
 // Options give the private folder into which nested content is expanded, what the pair is called, and which member alone
 // is looked at.
 type Options struct {
-	Dir  string
-	Name string
-	Only string // path of one member; "" for everything
+	Dir     string
+	Name    string
+	Only    string // path of one member; "" for everything
+	Digests bool   // whether the two files themselves are hashed: their members always are
 }
 
 // Explain says why two files differ, as a tree of nodes. Archives are compared member by member, order, metadata,
 // compression and container apart; executables by function and data; text, JSON and XML by lines and values; other
 // files by bytes. Files that are the same cost one read.
 func Explain(ctx context.Context, shipped, rebuilt Content, opt Options) (*tree.Node, error) {
-	d, err := Files(ctx, shipped, rebuilt)
+	var sum hash.Hash
+	if opt.Digests || opt.Only != "" {
+		sum = sha256.New()
+	}
+	d, err := bytewise(ctx, shipped, rebuilt, sum)
 	if err != nil {
 		return nil, err
 	}
@@ -31,8 +38,8 @@ func Explain(ctx context.Context, shipped, rebuilt Content, opt Options) (*tree.
 		return n, nil
 	}
 	e := &explainer{ctx: ctx}
-	inspect := func(c Content, sum string) (*artifact.Artifact, error) {
-		return artifact.Inspect(ctx, c, c.Size(), artifact.Options{Dir: opt.Dir, Name: opt.Name, SHA256: sum})
+	inspect := func(c Content, digest string) (*artifact.Artifact, error) {
+		return artifact.Inspect(ctx, c, c.Size(), artifact.Options{Dir: opt.Dir, Name: opt.Name, SHA256: digest, Unhashed: digest == ""})
 	}
 	if e.a, err = inspect(shipped, d.ShippedSHA256); err != nil {
 		return nil, err
@@ -110,7 +117,7 @@ func (e *explainer) node(n *tree.Node, a, b *artifact.Member) error {
 	case a.Type == artifact.Symlink || a.Type == artifact.Directory && a != e.a.Root:
 		n.Status = tree.Identical
 		return nil // links and modes are metadata, which the container above compares
-	case a.SHA256 == b.SHA256 && a.Size == b.Size && a.Type != artifact.Directory:
+	case a.SHA256 != "" && a.SHA256 == b.SHA256 && a.Size == b.Size && a.Type != artifact.Directory:
 		n.Status = tree.Identical
 		return nil
 	}

@@ -1,9 +1,9 @@
 package code
 
 import (
+	"bytes"
 	"debug/buildinfo"
 	"fmt"
-	"io"
 	"runtime/debug"
 	"sort"
 	"strings"
@@ -15,22 +15,21 @@ import (
 // maxDetails bounds the lines of one cause.
 const maxDetails = 12
 
-// BuildInfo compares the build information that the go command writes into programs, field by field. It returns
-// causes with the most telling one first, none when the information is the same, and ok false when not both files are Go
-// programs with build information.
-func BuildInfo(shipped, rebuilt io.ReaderAt) (causes []tree.Cause, ok bool) {
-	a, err := buildinfo.Read(shipped)
+// readInfo returns the build information that the go command writes into programs, nil where there is none.
+func readInfo(b []byte) *debug.BuildInfo {
+	info, err := buildinfo.Read(bytes.NewReader(b))
 	if err != nil {
-		return nil, false
+		return nil
 	}
-	b, err := buildinfo.Read(rebuilt)
-	if err != nil {
-		return nil, false
-	}
-	return compareInfo(a, b), true
+	return info
 }
 
+// compareInfo compares build information field by field. It returns causes with the most telling one first, none when the information is the same
+// or one side has none.
 func compareInfo(a, b *debug.BuildInfo) []tree.Cause {
+	if a == nil || b == nil {
+		return nil
+	}
 	var causes []tree.Cause
 	if a.GoVersion != b.GoVersion {
 		causes = append(causes, tree.Cause{

@@ -70,6 +70,9 @@ func (c *comparison) objects(o objectPair) bool {
 			return c.settled(o)
 		}
 	case 0:
+		if o.pa.covered(o.i) > 0 { // with something else, which stays true
+			return c.again(o)
+		}
 		o.pa.match[o.i] = o.pb.number(o.j)
 	default:
 		if o.pa.s.write || o.pb.s.write {
@@ -107,9 +110,8 @@ func (c *comparison) again(o objectPair) bool {
 		c.extra[p] = same
 		if same {
 			o.pb.done[o.j] = max(o.pb.done[o.j], uint32(n))
-			if o.pa.done[o.i] == differs {
-				o.pa.done[o.i] = uint32(n)
-				o.pa.match[o.i] = o.pb.number(o.j)
+			if o.pa.done[o.i] == differs || o.pa.match[o.i] == 0 {
+				o.pa.match[o.i], o.pa.done[o.i] = o.pb.number(o.j), uint32(max(n, o.pa.covered(o.i)))
 			}
 		}
 	}
@@ -133,42 +135,37 @@ func (c *comparison) content(o objectPair) (int, bool) {
 	return n, c.loose(pair{o.pa.addr(o.i), o.pb.addr(o.j)}, x[:n], y[:n])
 }
 
-// extend goes on where one of two equal objects is longer: what follows in the other program belongs to it if it is
-// the same.
+// extend goes on behind two equal objects of which one is longer, on both sides in turn, as long as what follows is the same: numbers
+// that only look like addresses divide two programs in other places.
 func (c *comparison) extend(o objectPair, n int) {
-	x, y := o.pa.object(o.i, 0), o.pb.object(o.j, 0)
-	for k := o.j + 1; n < len(x) && len(y) == n && k < len(o.pb.start); k++ {
-		next := o.pb.object(k, 0)
-		m := min(len(x)-n, len(next))
-		if m == 0 || !c.loose(pair{o.pa.addr(o.i) + uint64(n), o.pb.addr(k)}, x[n:n+m], next[:m]) {
+	i, j := o.i, o.j
+	atA, atB := n, n
+	for {
+		x, y := o.pa.object(i, atA), o.pb.object(j, atB)
+		m := min(len(x), len(y))
+		switch {
+		case len(x) == 0 && len(y) == 0:
+			return
+		case len(x) == 0:
+			if i++; i == len(o.pa.start) || o.pa.covered(i) != 0 {
+				return
+			}
+			atA = 0
+			continue
+		case len(y) == 0:
+			if j++; j == len(o.pb.start) {
+				return
+			}
+			atB = 0
+			continue
+		case !c.loose(pair{o.pa.addr(i) + uint64(atA), o.pb.addr(j) + uint64(atB)}, x[:m], y[:m]):
 			return
 		}
-		o.pb.done[k] = max(o.pb.done[k], uint32(m))
-		n += m
-		o.pa.done[o.i] = uint32(n)
-		if m < len(next) {
-			return
+		atA, atB = atA+m, atB+m
+		if o.pa.done[i] == differs {
+			o.pa.match[i] = 0 // from what it was paired with it still differs
 		}
-		y = x[:n]
-	}
-	if len(x) > n {
-		return
-	}
-	at := n
-	for k := o.i + 1; at < len(y) && k < len(o.pa.start); k++ {
-		next := o.pa.object(k, 0)
-		m := min(len(y)-at, len(next))
-		if m == 0 || o.pa.covered(k) != 0 || !c.loose(pair{o.pa.addr(k), o.pb.addr(o.j) + uint64(at)}, next[:m], y[at:at+m]) {
-			return
-		}
-		if m == len(next) {
-			o.pa.done[k] = uint32(m)
-		}
-		at += m
-		o.pb.done[o.j] = max(o.pb.done[o.j], uint32(at))
-		if m < len(next) {
-			return
-		}
+		o.pa.done[i], o.pb.done[j] = uint32(atA), max(o.pb.done[j], uint32(atB))
 	}
 }
 

@@ -2,9 +2,8 @@ package code
 
 import (
 	"bytes"
-	"debug/buildinfo"
 	"fmt"
-	"io"
+	"runtime/debug"
 	"sort"
 	"strings"
 
@@ -32,13 +31,14 @@ type facts struct {
 	secNames     map[string]uint64 // loaded sections with their sizes
 }
 
-// MainModule returns the path of the main module of a Go program, "" when there is none.
-func MainModule(r io.ReaderAt) string {
-	i, err := buildinfo.Read(r)
-	if err != nil {
-		return ""
+// mainModule returns the path of the main module of a Go program, "" when neither side says.
+func mainModule(a, b *debug.BuildInfo) string {
+	for _, info := range []*debug.BuildInfo{a, b} {
+		if info != nil && info.Main.Path != "" {
+			return info.Main.Path
+		}
 	}
-	return i.Main.Path
+	return ""
 }
 
 // makers compares what made two programs: compiler, flags, directories.

@@ -36,20 +36,16 @@ func explain(n *tree.Node, shipped, rebuilt []byte) {
 		explainWasm(n, shipped, rebuilt)
 		return
 	}
-	x, y := bytes.NewReader(shipped), bytes.NewReader(rebuilt)
 	var before, after []tree.Cause
-	info, _ := BuildInfo(x, y)
-	for _, c := range info {
+	x, y := readInfo(shipped), readInfo(rebuilt)
+	for _, c := range compareInfo(x, y) {
 		if c.ID == tree.CauseVCS || c.ID == tree.CausePath {
 			after = append(after, c)
 		} else {
 			before = append(before, c)
 		}
 	}
-	own := MainModule(x)
-	if own == "" {
-		own = MainModule(y)
-	}
+	own := mainModule(x, y)
 	a, b, ok := loadBoth(shipped, rebuilt)
 	if !ok {
 		n.Causes = append(before, append(after, unreadable(a, b)...)...)

@@ -3,6 +3,7 @@ package code
 import (
 	"bytes"
 	"debug/elf"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -168,6 +169,27 @@ func TestPrograms(t *testing.T) {
 			t.Errorf("%s\n%+v", text, r)
 		}
 	})
+}
+
+// TestNumbersLikeAddresses holds that data full of numbers that look like addresses, such as an executable that is embedded in another one, is not
+// taken for changed where it moved: they divide it in other places on both sides.
+func TestNumbersLikeAddresses(t *testing.T) {
+	t.Parallel()
+	var blob strings.Builder
+	state := uint64(1)
+	for shift := range 8 { // wherever the linker puts it, one run is aligned
+		blob.WriteString(strings.Repeat(`\xff`, shift&1))
+		for range 600 {
+			state = state*6364136223846793005 + 1442695040888963407
+			n := 0x480000 + state>>40%0x90000
+			fmt.Fprintf(&blob, `\x%02x\x%02x\x%02x\x00\x00\x00\x00\x00\x%02x`, n&0xff, n>>8&0xff, n>>16&0xff, 128+state>>57&0x7f)
+		}
+	}
+	source := strings.Replace(program, "alpha", blob.String(), 1)
+	r, text := compareTo(t, build(t, source), strings.Replace(source, "virus-one", "virus-one and then some", 1))
+	if !slices.Equal(r.ShippedStrings, []string{"virus-one and then some"}) || r.ShippedObjects+r.RebuiltObjects != 0 || len(r.RebuiltStrings) > 1 || len(r.Added)+len(r.Removed) != 0 {
+		t.Errorf("%s\n%q %d, %q %d", text, r.ShippedStrings, r.ShippedObjects, r.RebuiltStrings, r.RebuiltObjects)
+	}
 }
 
 // TestEveryByteOfCodeAndDataCounts flips bytes all over code and data: none may be taken for a move.
