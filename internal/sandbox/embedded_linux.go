@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -103,7 +104,7 @@ func (s *session) spawn(id wire.Identity) error {
 	defer passInside.Close()
 	s.control = control
 	s.pass = pass
-	s.process = s.command(id, inside, passInside)
+	s.process = s.command(inside, passInside)
 	s.gone = make(chan struct{})
 	started := make(chan error)
 	go s.keep(started)
@@ -113,7 +114,7 @@ func (s *session) spawn(id wire.Identity) error {
 	}
 	go s.readFrames()
 	go s.receive()
-	return nil
+	return mapIDs(s.process.Process.Pid, id)
 }
 
 // socketPair returns this side, which the runtime polls, and the other, which blocks.
@@ -128,32 +129,49 @@ func socketPair(kind int) (ours, theirs *os.File, err error) {
 	return os.NewFile(uintptr(fds[0]), "sandbox"), os.NewFile(uintptr(fds[1]), "sandbox"), nil
 }
 
-// attributes of the first process. One id of each kind is mapped, to this process's own: nothing inside can own more
-// than this process owns. The capabilities that the new user namespace gives are made ambient, so that they survive the
-// execution of the first process whatever user id it has.
-func attributes(id wire.Identity) *syscall.SysProcAttr {
-	a := &syscall.SysProcAttr{
-		Cloneflags:  cloneFlags,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: id.UID, HostID: os.Geteuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{ContainerID: id.GID, HostID: os.Getegid(), Size: 1}},
-		Pdeathsig:   syscall.SIGKILL,
-		Setsid:      true,
-	}
+// attributes of the first process. The capabilities that the new user namespace gives are made ambient, so that they survive
+// the execution of the first process whatever user id it has.
+//
+// The child borrows this process's memory until it executes, as in vfork(2): copying and dropping the page tables of a large
+// process takes longer than all that the child does. The Go runtime does so by itself, but not for a child with ids to be
+// mapped, which would wait for them while this thread waits for it: so it is given none, and mapIDs maps them afterwards.
+func attributes() *syscall.SysProcAttr {
+	a := &syscall.SysProcAttr{Cloneflags: cloneFlags | unix.CLONE_VM | unix.CLONE_VFORK, Pdeathsig: syscall.SIGKILL, Setsid: true}
 	for c := range lastCapability() + 1 {
 		a.AmbientCaps = append(a.AmbientCaps, uintptr(c))
-	}
-	if has(unix.CAP_SETGID) && has(unix.CAP_SETUID) && !groupsFixed() { // then further groups can be given up
-		a.GidMappingsEnableSetgroups = true
-		a.Credential = &syscall.Credential{Uid: uint32(id.UID), Gid: uint32(id.GID)}
 	}
 	return a
 }
 
-// groupsFixed tells whether this process lives in a user namespace whose groups nobody may change, as unshare(1) and some
-// rootless containers make them: what is denied there is denied in every namespace below it (user_namespaces(7)).
-func groupsFixed() bool {
-	text, err := os.ReadFile("/proc/self/setgroups")
-	return err == nil && strings.TrimSpace(string(text)) == "deny"
+// mapIDs gives the first process its ids, before it is told anything. One of each kind is mapped, to this process's own:
+// nothing inside can own more than this process owns. Further groups were left behind by whoever may do that (leaveGroups);
+// from here on nobody can.
+func mapIDs(pid int, id wire.Identity) error {
+	dir := "/proc/" + strconv.Itoa(pid) + "/"
+	for _, one := range []struct{ name, text string }{
+		{"setgroups", "deny"},
+		{"gid_map", fmt.Sprintf("%d %d 1\n", id.GID, os.Getegid())},
+		{"uid_map", fmt.Sprintf("%d %d 1\n", id.UID, os.Geteuid())},
+	} {
+		fd, err := unix.Open(dir+one.name, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+		if err == nil {
+			_, err = unix.Write(fd, []byte(one.text))
+			unix.Close(fd)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", one.name, err)
+		}
+	}
+	return nil
+}
+
+// leaveGroups gives up the further groups of this thread, and so of what it starts. Who may not do that keeps them
+// (setgroups(2)): in a user namespace whose groups nobody may change, as unshare(1) and some rootless containers make them,
+// nobody may.
+func leaveGroups() {
+	if n, err := syscall.Getgroups(); err == nil && len(n) > 0 {
+		_, _, _ = syscall.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0)
+	}
 }
 
 // has tells whether this process holds a capability.

@@ -161,3 +161,24 @@ func groups() int { return len(groupNames()) }
 func hasGroup(b *box) bool {
 	return slices.ContainsFunc(b.Isolation().Limits, func(l sandbox.Enforced) bool { return strings.HasPrefix(l.By, "cgroup") })
 }
+
+// TestNoFurtherGroups holds that the groups of whoever starts a sandbox stay outside, where they can be left at all.
+func TestNoFurtherGroups(t *testing.T) {
+	t.Parallel()
+	fixed, err := os.ReadFile("/proc/self/setgroups")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if os.Geteuid() != 0 || strings.TrimSpace(string(fixed)) == "deny" {
+		t.Skip("who is not root, or in a user namespace whose groups are fixed, cannot leave a group")
+	}
+	for _, c := range start(t, spec()).Isolation().Checks {
+		if c.Name == "identity" {
+			if !strings.Contains(c.Detail, `further groups ""`) {
+				t.Errorf("identity: %s", c.Detail)
+			}
+			return
+		}
+	}
+	t.Error("nobody looked at the identity")
+}

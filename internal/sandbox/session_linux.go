@@ -70,7 +70,7 @@ type passedFD struct {
 }
 
 // command describes the first process.
-func (s *session) command(id wire.Identity, control, pass *os.File) *exec.Cmd {
+func (s *session) command(control, pass *os.File) *exec.Cmd {
 	return &exec.Cmd{
 		Path:        s.carrier.path,
 		Args:        []string{wire.InitName},
@@ -78,14 +78,15 @@ func (s *session) command(id wire.Identity, control, pass *os.File) *exec.Cmd {
 		Dir:         "/",
 		Stderr:      &s.stderr,
 		ExtraFiles:  []*os.File{control, pass}, // wire.ControlFD, wire.PassFD
-		SysProcAttr: attributes(id),
+		SysProcAttr: attributes(),
 	}
 }
 
-// keep starts the first process and stays on its thread until it is reaped.
+// keep starts the first process and stays on its thread until it is reaped. The thread, which left its groups, is never
+// unlocked: it ends with this.
 func (s *session) keep(started chan<- error) {
 	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+	leaveGroups()
 	process := s.process
 	err := process.Start()
 	if err != nil {
