@@ -18,7 +18,7 @@ import (
 
 // Release verifies every file of a release at once: folders, lists of digests (SHA256SUMS), files and images. Each commit
 // and recipe is built once, and every member of every file, however deep it lies, is accounted for by all builds together.
-// The verdict is one; an error means that there is none.
+// The verdict is one; an error means what it means for Run.
 //
 // The digest of a release is the SHA-256 over "glassbuild-release-v1\n" and, for each file in the order of the bytes of its
 // name: sha256 SP size SP name NUL.
@@ -42,15 +42,19 @@ func Release(ctx context.Context, req Request, what []string) (*Result, error) {
 	r.facts.Scope = verdict.ScopeRelease
 	err = l.chain(ctx)
 	if ctx.Err() != nil {
-		return nil, ctx.Err()
+		if r.facts.Release == nil {
+			r.facts.Release = &verdict.Release{}
+		}
+		l.settle()
+		return r.interrupted(), ctx.Err()
 	}
 	if err != nil && fault.ClassOf(err) == fault.Usage {
 		return nil, err
 	}
 	if err != nil {
-		r.facts.Problems = append(r.facts.Problems, verdict.ProblemOf(err, ""))
+		r.facts.Problems = append(r.facts.Problems, verdict.ProblemOf(r.notInKit(err), ""))
 	}
-	res := &Result{Verdict: verdict.Decide(r.facts, r.policy), Record: r.record()}
+	res := &Result{Verdict: verdict.Decide(r.facts, r.policy), Record: r.record(), Notes: r.notes}
 	for _, b := range l.builds {
 		if b.outcome != nil && len(b.outcome.LogTail) > 0 {
 			res.LogTail = b.outcome.LogTail

@@ -84,9 +84,12 @@ func (p *place) program(args ...string) *exec.Cmd {
 }
 
 // asleep starts a verification and waits until its step sleeps.
-func (p *place) asleep() (*exec.Cmd, *bytes.Buffer) {
+func (p *place) asleep(what ...string) (*exec.Cmd, *bytes.Buffer) {
 	p.t.Helper()
-	cmd := p.program("verify", "tool", "--repo", "repo", "--commit", p.commit, "--no-cache", "--output", "report.txt")
+	if len(what) == 0 {
+		what = []string{"tool"}
+	}
+	cmd := p.program(append(append([]string{"verify"}, what...), "--repo", "repo", "--commit", p.commit, "--no-cache", "--output", "report.txt")...)
 	var diagnosis bytes.Buffer
 	cmd.Stderr = &diagnosis
 	if err := cmd.Start(); err != nil {
@@ -151,13 +154,17 @@ const slow = "cp in.txt /out/tool; sleep MARK"
 
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
-	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
-		t.Run(sig.String(), func(t *testing.T) {
+	for _, row := range []struct {
+		sig  syscall.Signal
+		what []string
+	}{{syscall.SIGINT, nil}, {syscall.SIGTERM, nil}, {syscall.SIGHUP, nil}, {syscall.SIGINT, []string{"tool", "repo/in.txt"}}} {
+		sig := row.sig
+		t.Run(sig.String()+strings.Join(row.what, " and "), func(t *testing.T) {
 			t.Parallel()
 			p := newPlace(t, "trap '' INT TERM HUP; "+slow)
 			p.program("verify", "tool", "--repo", "repo", "--commit", p.commit, "--plan").Run()
 			before := p.left(0)
-			cmd, diagnosis := p.asleep()
+			cmd, diagnosis := p.asleep(row.what...)
 			cmd.Process.Signal(sig)
 			done := make(chan error, 1)
 			go func() { done <- cmd.Wait() }()
@@ -318,8 +325,18 @@ func TestAsOrdinaryUser(t *testing.T) {
 // TestGoesOn interrupts the second run: the next verification takes the first one as it was, and says so.
 func TestGoesOn(t *testing.T) {
 	t.Parallel()
+	for name, what := range map[string][]string{"file": {"tool"}, "release": {"tool", "repo/in.txt"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			goesOn(t, what)
+		})
+	}
+}
+
+func goesOn(t *testing.T, what []string) {
 	p := newPlace(t, "cp in.txt /out/tool; if test $HOME != /home/builder && ! test -e fast; then sleep MARK; fi")
-	cmd := p.program("verify", "tool", "--repo", "repo", "--commit", p.commit)
+	args := append(append([]string{"verify"}, what...), "--repo", "repo", "--commit", p.commit)
+	cmd := p.program(args...)
 	var first bytes.Buffer
 	cmd.Stderr = &first
 	if err := cmd.Start(); err != nil {
@@ -334,7 +351,7 @@ func TestGoesOn(t *testing.T) {
 	if code := cmd.ProcessState.ExitCode(); code != 130 {
 		t.Fatalf("exit code %d, want 130\n%s", code, first.String())
 	}
-	again := p.program("verify", "tool", "--repo", "repo", "--commit", p.commit)
+	again := p.program(args...)
 	var second bytes.Buffer
 	again.Stderr = &second
 	if err := again.Start(); err != nil {
