@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
@@ -25,8 +26,9 @@ import (
 // opened is a kit that is being verified.
 type opened struct {
 	*kit.Kit
-	repository string // folder of the repository that was laid
-	name       string // what the verdict calls it
+	repository string   // folder of the repository that was laid
+	name       string   // what the verdict calls it
+	release    []string // what names the release that is in it; nil where one file is judged
 }
 
 // openKit reads the kit and lets it stand in the place of the rest.
@@ -126,8 +128,10 @@ func (r *run) takeFromKit(dir string) error {
 	case r.req.Artefact != "":
 		// evidence beside the artefact is the auditor's; that of the kit comes on top
 		if len(d.Of(kit.Evidence)) > 0 && (r.policy.Provenance != nil || r.policy.Quorum != nil) {
-			r.req.Evidence = append(r.req.Evidence, folder)
+			r.req.Evidence = append(r.req.Evidence, foldersOf(folder, d.Of(kit.Evidence))...)
 		}
+	case len(d.Release) > 0:
+		r.kit.release = releaseOf(d, folder)
 	case len(list) == 1:
 		r.req.Artefact = filepath.Join(folder, list[0].Name)
 	default:
@@ -144,15 +148,27 @@ func (r *run) takeFromKit(dir string) error {
 
 // layFiles gives stored files the names that they have outside.
 func layFiles(dir string, list []kit.File, blobs *store.Store) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fault.Inconclusivef("kit", "%w", bare(err))
-	}
 	for _, f := range list {
-		if err := layFile(filepath.Join(dir, f.Name), f, blobs); err != nil {
+		to := filepath.Join(dir, filepath.FromSlash(f.Name))
+		if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+			return fault.Inconclusivef("kit", "%w", bare(err))
+		}
+		if err := layFile(to, f, blobs); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// foldersOf are the folders in which files were laid.
+func foldersOf(dir string, list []kit.File) []string {
+	var out []string
+	for _, f := range list {
+		if in := filepath.Dir(filepath.Join(dir, filepath.FromSlash(f.Name))); !slices.Contains(out, in) {
+			out = append(out, in)
+		}
+	}
+	return out
 }
 
 func layFile(path string, f kit.File, blobs *store.Store) error {

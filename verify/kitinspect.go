@@ -242,6 +242,8 @@ func (r *KitReport) shipped() {
 	}
 	if len(r.Document.Of(kit.Artefact)) == 0 {
 		r.missing("no artefact", verdict.CheckMatch, "name the file that you were given: glassbuild verify FILE --kit KIT")
+	} else if len(r.Document.Release) > 0 {
+		r.enough("the release, unless you were given another one", verdict.CheckListed+", "+verdict.CheckAccounted)
 	} else {
 		r.enough("the artefact, unless you were given another one", verdict.CheckMatch)
 	}

@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/artifact"
@@ -24,7 +27,9 @@ import (
 
 // PackRequest says what a kit is packed of. The fields that Request has too mean the same.
 type PackRequest struct {
-	Artefact, Member               string // "" packs without one
+	Artefacts                      []string // one file, or what IsRelease calls a release; none packs without
+	Member, Target                 string
+	Node, NPM                      string
 	Repository, Commit, RecipeFile string
 	PolicyFile                     string   // whose demands decide how much of the history is packed; never packed itself
 	Evidence                       []string // files and folders, beside what lies next to the artefact
@@ -53,6 +58,7 @@ type packing struct {
 	filler   *kit.Filler
 	recorder *source.Recorder
 	large    map[string]kit.File
+	release  *release // nil for one file
 }
 
 // Pack gathers what verifying a commit takes, with the same code that verifies, and writes it as a kit. Everything that was fetched is kept
@@ -63,15 +69,24 @@ func Pack(ctx context.Context, req PackRequest) (*PackResult, error) {
 	}
 	p := &packing{dir: req.Out + partial, large: map[string]kit.File{}}
 	defer p.close()
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %q", req.Artefact, req.Member, req.Repository, req.Commit, req.RecipeFile))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %q %q %q %q", req.Artefacts, req.Member, req.Repository, req.Commit, req.RecipeFile, req.Target, req.Node, req.NPM))
 	p.request = hex.EncodeToString(sum[:])
-	r, err := begin(ctx, Request{Artefact: req.Artefact, Member: req.Member, Repository: req.Repository, Commit: req.Commit, RecipeFile: req.RecipeFile,
+	one := ""
+	if len(req.Artefacts) > 0 {
+		one = req.Artefacts[0]
+	}
+	r, err := begin(ctx, Request{Artefact: one, Member: req.Member, Target: req.Target, Node: req.Node, NPM: req.NPM, Repository: req.Repository, Commit: req.Commit, RecipeFile: req.RecipeFile,
 		PolicyFile: req.PolicyFile, ToolVersion: req.ToolVersion, CacheDir: req.CacheDir, DataDir: req.DataDir, NoCache: true, Progress: req.Progress, packing: p})
 	if err != nil {
 		return nil, err
 	}
 	defer r.close()
-	if err := r.gather(ctx); err != nil {
+	if req.Member == "" && IsRelease(req.Artefacts) {
+		err = r.gatherRelease(ctx, req.Artefacts)
+	} else {
+		err = r.gather(ctx)
+	}
+	if err != nil {
 		return nil, r.goesOn(ctx, err)
 	}
 	res, err := r.seal(ctx, req)
@@ -146,6 +161,9 @@ func (p *packing) close() {
 	}
 	if p.recorder != nil {
 		p.recorder.Close()
+	}
+	if p.release != nil {
+		p.release.close()
 	}
 }
 
@@ -263,6 +281,16 @@ func (r *run) parts(d *kit.Document) error {
 // labels are what parts are called, for people.
 func (r *run) labels() map[string]string {
 	labels := map[string]string{}
+	r.label(labels)
+	if l := r.req.packing.release; l != nil {
+		for _, b := range l.builds {
+			b.label(labels)
+		}
+	}
+	return labels
+}
+
+func (r *run) label(labels map[string]string) {
 	if o := r.outcome; o != nil && o.Builder != nil {
 		for _, l := range o.Builder.Layers {
 			for _, p := range l.Parts {
@@ -280,7 +308,6 @@ func (r *run) labels() map[string]string {
 			}
 		}
 	}
-	return labels
 }
 
 // sources packs the git objects that were read.
@@ -314,7 +341,7 @@ func (r *run) files(ctx context.Context, d *kit.Document, req PackRequest, to *m
 	}
 	if r.shipped != nil && !req.WithoutArtefact {
 		if r.shipped.Root.Type != artifact.File {
-			return fault.Usagef(fault.Quote(r.shipped.Name), "is a folder, and a kit holds files").WithHint("pack what was shipped as it was shipped, or leave it out: --without-artefact")
+			return fault.Usagef(fault.Quote(r.shipped.Name), "is a folder, and one member of it is to be judged: a kit holds files").WithHint("leave it out: --without-artefact")
 		}
 		err := add(kit.Artefact, r.shipped.Name, func(w io.Writer) error {
 			c, err := r.shipped.Content(r.shipped.Root)
@@ -329,12 +356,21 @@ func (r *run) files(ctx context.Context, d *kit.Document, req PackRequest, to *m
 			return err
 		}
 	}
-	list, err := packedEvidence(req)
+	list, err := r.packedEvidence(req)
 	if err != nil {
 		return err
 	}
-	for _, path := range list {
-		if err := add(kit.Evidence, filepath.Base(path), copyFrom(path)); err != nil {
+	if l := r.req.packing.release; l != nil && !req.WithoutArtefact {
+		for _, f := range l.files {
+			delete(list, l.laidAs(f.name))
+			if err := add(kit.Artefact, l.laidAs(f.name), l.content(f)); err != nil {
+				return err
+			}
+		}
+		d.Release = l.arguments()
+	}
+	for _, name := range slices.Sorted(maps.Keys(list)) {
+		if err := add(kit.Evidence, name, copyFrom(list[name])); err != nil {
 			return err
 		}
 	}
@@ -356,38 +392,37 @@ func (r *run) files(ctx context.Context, d *kit.Document, req PackRequest, to *m
 	return nil
 }
 
-// packedEvidence lists the files with signed statements, each once.
-func packedEvidence(req PackRequest) ([]string, error) {
-	var out []string
-	seen := map[string]bool{}
-	take := func(list ...string) {
-		for _, path := range list {
-			if !seen[filepath.Base(path)] {
-				seen[filepath.Base(path)] = true
-				out = append(out, path)
+// packedEvidence finds the files with signed statements, by the names that they get in the kit: what was named, and what lies beside what was shipped.
+func (r *run) packedEvidence(req PackRequest) (map[string]string, error) {
+	out := map[string]string{}
+	take := func(below string, list []string) {
+		for _, file := range list {
+			if name := path.Join(below, filepath.Base(file)); out[name] == "" {
+				out[name] = file
 			}
 		}
 	}
-	for _, path := range req.Evidence {
-		st, err := os.Stat(path)
+	for _, place := range req.Evidence {
+		st, err := os.Stat(place)
+		list := []string{place}
 		switch {
 		case err != nil:
-			return nil, fault.Usagef(fault.Quote(path), "cannot be read: %w", bare(err)).WithHint("a kit holds files: download what is attached to an image first")
+			return nil, fault.Usagef(fault.Quote(place), "cannot be read: %w", bare(err)).WithHint("a kit holds files: download what is attached to an image first")
 		case st.IsDir():
-			list, err := evidenceFiles(path, nil)
-			if err != nil {
+			if list, err = evidenceFiles(place, nil); err != nil {
 				return nil, err
 			}
-			take(list...)
-		default:
-			take(path)
 		}
+		take("", list)
 	}
-	if req.Artefact == "" {
+	if l := r.req.packing.release; l != nil {
+		return out, l.besideFiles(take)
+	}
+	if r.req.Artefact == "" {
 		return out, nil
 	}
-	list, err := evidenceFiles(filepath.Dir(req.Artefact), nil)
-	take(list...)
+	list, err := evidenceFiles(filepath.Dir(r.req.Artefact), nil)
+	take("", list)
 	return out, err
 }
 

@@ -25,6 +25,9 @@ func MakePlan(ctx context.Context, req Request) (*Plan, error) {
 		return nil, err
 	}
 	defer r.close()
+	if r.kit != nil && r.kit.release != nil {
+		return nil, fault.Usagef("--plan", "is about one artefact, and the kit holds a release").WithHint("glassbuild kit inspect says what is in it")
+	}
 	if err := r.snapshot(ctx); err != nil {
 		return nil, err
 	}

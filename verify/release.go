@@ -23,24 +23,36 @@ import (
 // The digest of a release is the SHA-256 over "glassbuild-release-v1\n" and, for each file in the order of the bytes of its
 // name: sha256 SP size SP name NUL.
 func Release(ctx context.Context, req Request, what []string) (*Result, error) {
-	if req.Sign.Signer != nil || req.Member != "" || req.Keep != "" {
-		return nil, fault.Usagef("verify", "--sign, --member and --keep are for one file").WithHint("verify that file by itself")
+	if err := req.wantsOneFile(); err != nil {
+		return nil, err
 	}
 	r, err := begin(ctx, req)
 	if err != nil {
 		return nil, err
 	}
 	defer r.close()
+	return r.release(ctx, what)
+}
+
+// wantsOneFile refuses for a release what is about one file.
+func (req *Request) wantsOneFile() error {
+	if req.Sign.Signer != nil || req.Member != "" || req.Keep != "" {
+		return fault.Usagef("verify", "--sign, --member and --keep are for one file").WithHint("verify that file by itself")
+	}
+	return nil
+}
+
+func (r *run) release(ctx context.Context, what []string) (*Result, error) {
 	if err := r.demandsEvidence(ctx); err != nil {
 		return nil, err
 	}
-	l := &release{run: r, stock: compare.NewStock()}
+	l := &release{run: r, stock: compare.NewStock(), given: what}
 	defer l.close()
 	if err := l.gather(ctx, what); err != nil {
 		return nil, err
 	}
 	r.facts.Scope = verdict.ScopeRelease
-	err = l.chain(ctx)
+	err := l.chain(ctx)
 	if ctx.Err() != nil {
 		if r.facts.Release == nil {
 			r.facts.Release = &verdict.Release{}
@@ -66,6 +78,7 @@ func Release(ctx context.Context, req Request, what []string) (*Result, error) {
 // release is one verification of a release under way.
 type release struct {
 	*run
+	given  []string // what was named
 	files  []*releaseFile
 	lists  []*digestList
 	stray  []string

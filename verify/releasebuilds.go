@@ -226,6 +226,9 @@ func recipeKey(r *recipe.Recipe) string {
 
 // make runs one build and puts its outputs and its tree into stock.
 func (l *release) make(ctx context.Context, b *run) error {
+	if l.req.packing != nil {
+		return b.gatherBuild(ctx)
+	}
 	err := b.rebuild(ctx)
 	if b != l.run {
 		l.facts.Problems = append(l.facts.Problems, b.facts.Problems...)

@@ -12,6 +12,7 @@ package verify
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,6 +24,7 @@ import (
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/gomod"
 	"github.com/glassbuild/glassbuild/internal/npm"
+	"github.com/glassbuild/glassbuild/internal/oci"
 	"github.com/glassbuild/glassbuild/internal/policy"
 	"github.com/glassbuild/glassbuild/internal/purl"
 	"github.com/glassbuild/glassbuild/internal/rebuild"
@@ -89,6 +91,12 @@ func Run(ctx context.Context, req Request) (*Result, error) {
 		return nil, err
 	}
 	defer r.close()
+	if r.kit != nil && r.kit.release != nil {
+		if err := req.wantsOneFile(); err != nil {
+			return nil, err
+		}
+		return r.release(ctx, r.kit.release)
+	}
 	for _, check := range []func(context.Context) error{r.demandsEvidence, func(context.Context) error { return r.checkSign() }} {
 		if err := check(ctx); err != nil {
 			return nil, err
@@ -205,7 +213,7 @@ func begin(ctx context.Context, req Request) (*run, error) {
 		}
 	}
 	if req.Artefact != "" && !purl.Is(req.Artefact) {
-		if _, err := os.Lstat(req.Artefact); err != nil {
+		if _, err := os.Lstat(req.Artefact); err != nil && !(errors.Is(err, fs.ErrNotExist) && oci.IsReference(req.Artefact)) {
 			return nil, fault.Usagef(fault.Quote(req.Artefact), "cannot be read: %w", bare(err))
 		}
 	}

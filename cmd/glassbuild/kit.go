@@ -37,24 +37,26 @@ func (a *app) kitPackCommand() *cobra.Command {
 	var req verify.PackRequest
 	var signer signerFlags
 	c := &cobra.Command{
-		Use:   "pack [ARTIFACT]",
+		Use:   "pack [ARTIFACT|RELEASE…]",
 		Short: "Gather what verifying a commit takes, and write it as a kit",
 		Long: `pack opens the commit, prepares the builder and runs the fetch steps as verify does, and keeps everything that
 was read. It builds and judges nothing: verify --kit does.
 
 What is fetched is kept in a folder beside the kit until the kit is whole; the same command goes on from there after
-an interruption.`,
+an interruption.
+
+A release is a folder, a list of digests such as SHA256SUMS, or several files, as verify takes it: what every
+build of it takes is packed once.`,
 		Example: `  glassbuild kit pack ./tool --repo ./source --commit ID -o release.kit
   glassbuild kit pack --repo https://example.org/tool.git --commit ID -o source.kit
+  glassbuild kit pack ./dist --repo ./source --commit ID -o release.kit
   glassbuild kit pack ./tool --repo ./source --commit ID --policy auditors.toml --key vendor.key -o release.kit`,
-		Args: cobra.MaximumNArgs(1),
+		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			if req.Out == "" {
 				return fault.Usagef("-o", "missing: where is the kit written to?").WithHint("-o release.kit")
 			}
-			if len(args) == 1 {
-				req.Artefact = args[0]
-			} else if req.Commit == "" {
+			if req.Artefacts = args; len(args) == 0 && req.Commit == "" {
 				return fault.Usagef("--commit", "missing: without an artefact nothing says which commit is packed")
 			}
 			if err := placeFor(req.Out); err != nil {
@@ -83,6 +85,8 @@ an interruption.`,
 	f.StringVar(&req.Repository, "repo", "", "git repository: a folder, or an https or ssh URL (default: the repository in the current folder)")
 	f.StringVar(&req.Commit, "commit", "", "full id of the commit (default: what the artefact says of itself)")
 	f.StringVar(&req.RecipeFile, "recipe", "", "recipe file (default: glassbuild.toml at the commit, else what the artefact tells)")
+	f.StringVar(&req.Target, "target", "", "target of the recipe's build matrix (default: the one that makes a file of this name; every one for a release)")
+	packedWith(c, &req.Node, &req.NPM)
 	f.StringVar(&req.PolicyFile, "policy", "", "record as much of the history as this policy asks for; the policy itself is not packed")
 	f.StringVar(&req.Member, "member", "", "the recipe is for this file inside the archive")
 	f.StringArrayVar(&req.Evidence, "evidence", nil, "file or folder with signed evidence, beside what lies next to the artefact; may be repeated")

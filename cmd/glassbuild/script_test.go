@@ -50,6 +50,8 @@ func runScripts(t *testing.T, dir string) {
 			case "debian":
 				system, err := debian.LoadSystem("/")
 				return err == nil && len(system.Mirrors("bookworm", "main")) > 0, nil
+			case "netns":
+				return exec.Command("unshare", "--user", "--map-root-user", "--net", "true").Run() == nil, nil
 			case "npm":
 				return npmRegistry() != "", nil
 			case "root":

@@ -22,6 +22,7 @@ package kit
 import (
 	"bytes"
 	"encoding/json"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -61,10 +62,11 @@ type Document struct {
 	Tool       string   `json:"tool"`       // that packed it; nobody relies on it
 	Repository string   `json:"repository"` // as who packed it named it
 	Commit     string   `json:"commit"`
-	History    bool     `json:"history"` // more of the history was recorded than reaching the commit takes
-	Sources    []Source `json:"sources"` // the repository first, then its submodules
-	Files      []File   `json:"files"`   // sorted by kind and name
-	Absent     []string `json:"absent"`  // names that servers did not have
+	History    bool     `json:"history"`           // more of the history was recorded than reaching the commit takes
+	Release    []string `json:"release,omitempty"` // what names the release among the artefacts: files, folders, lists; none for one file by itself
+	Sources    []Source `json:"sources"`           // the repository first, then its submodules
+	Files      []File   `json:"files"`             // sorted by kind and name
+	Absent     []string `json:"absent"`            // names that servers did not have
 }
 
 // Source is one git repository, as far as it was read.
@@ -162,6 +164,13 @@ func (d *Document) check() error {
 		}
 		seen[key] = true
 	}
+	for _, name := range d.Release {
+		if !slices.ContainsFunc(d.Files, func(f File) bool {
+			return f.Kind == Artefact && (f.Name == name || strings.HasPrefix(f.Name, name+"/"))
+		}) {
+			return fault.Failf(object, "malformed: %s names no artefact in it", fault.Quote(name))
+		}
+	}
 	for _, name := range d.Absent {
 		if len(name) > maxName || seen[[2]string{Fetched, name}] {
 			return fault.Failf(object, "malformed: %s is there and absent", fault.Quote(name[:min(len(name), 64)]))
@@ -180,12 +189,23 @@ func (f File) check() error {
 		if f.Name != f.SHA256 {
 			return fault.Failf(object, "malformed: a large file is called by its digest, not %s", fault.Quote(f.Name))
 		}
-	case Artefact, Evidence, Recipe, Lock: // becomes a file of that name
-		if f.Name == "" || f.Name[0] == '.' || f.Name != filepath.Base(f.Name) || strings.ContainsAny(f.Name, "/\\:\x00") || !fault.Plain(f.Name) {
+	case Artefact, Evidence: // become files of these names
+		if !inside(f.Name) {
+			return fault.Failf(object, "unsafe path: %s", fault.Quote(f.Name))
+		}
+	case Recipe, Lock:
+		if !inside(f.Name) || strings.Contains(f.Name, "/") {
 			return fault.Failf(object, "unsafe path: %s", fault.Quote(f.Name))
 		}
 	}
 	return nil
+}
+
+// inside tells whether a name is that of a file below the folder in which it is laid, in one spelling, harmless to show, and hidden from
+// nobody: what is laid must not become the configuration of a program that looks into the folder.
+func inside(name string) bool {
+	return len(name) <= maxName && name == path.Clean(name) && filepath.IsLocal(name) && !strings.ContainsAny(name, "\\:\x00") && fault.Plain(name) &&
+		!strings.Contains("/"+name, "/.")
 }
 
 // Of returns the files of a kind.

@@ -61,6 +61,9 @@ func (x *export) submodules(ctx context.Context, p part, links []gitlink) ([]par
 			return subs, err
 		}
 		subs[len(subs)-1].tree = object.Tree
+		if isRelative(d.url) && p.repo.origin() == "" {
+			url = d.url // where a clone lies on this machine says nothing of the commit
+		}
 		x.tree.Submodules = append(x.tree.Submodules, Submodule{Path: l.path, Name: d.name, URL: redactURL(url), Commit: l.commit.String(), When: object.Committer.When})
 	}
 	return subs, nil
