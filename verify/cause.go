@@ -49,6 +49,9 @@ func (r *run) tell(ctx context.Context, c *rebuild.Cause) (*Cause, error) {
 	if !c.Alone {
 		lead = r.named(c.Factors)
 	}
+	if c.Still {
+		lead += ": they are the same while it stands still"
+	}
 	if c.Failed != nil {
 		t.Lines = []string{lead + ": the run failed: " + c.Err()}
 		return t, nil

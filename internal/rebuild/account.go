@@ -128,7 +128,7 @@ func (o *Outcome) pinned(mounts []sandbox.Mount) []*sandbox.Mount {
 	var list []*sandbox.Mount
 	for i := range mounts {
 		m := &mounts[i]
-		if m.Kind == sandbox.Scratch || slices.ContainsFunc(o.Builder.Layers, func(l builder.Layer) bool { return l.Target == m.Target && l.Digest == "" }) {
+		if m.Kind == sandbox.Scratch || m.Target == shimPath || slices.ContainsFunc(o.Builder.Layers, func(l builder.Layer) bool { return l.Target == m.Target && l.Digest == "" }) {
 			continue
 		}
 		list = append(list, m)

@@ -10,7 +10,9 @@ import (
 // Cause is what an experiment showed about why outputs differ from run to run.
 type Cause struct {
 	// Alone says that the outputs differ though nothing was varied: the wall clock, or chance.
-	Alone   bool
+	Alone bool
+	// Still says that they do not while the wall clock stands still, which makes it the cause.
+	Still   bool
 	Factors []string // that change the outputs, each found by switching
 	// Base and Other are runs that differ: in Factors alone, or in nothing.
 	Base, Other *Result
@@ -84,13 +86,38 @@ func (x *experiment) with(ctx context.Context, factors []string) (*Cause, error)
 	return c, nil
 }
 
+// still tells whether two runs give the same outputs while the wall clock stands still. A build that does not end well then tells nothing.
+func (x *experiment) still(ctx context.Context) bool {
+	if s, _ := x.o.shim(); s == nil || !slices.Contains(x.req.Vary, "clock") {
+		return false
+	}
+	req := x.req
+	req.still, req.Vary = x.base.Record.Started.Unix()+aheadSeconds, nil
+	var runs []*Result
+	for range 2 {
+		x.tried++
+		x.req.Step("looking for causes, run %d: while the wall clock stands still", x.tried)
+		r, err := x.o.runOnce(ctx, req, 1, view{})
+		if err != nil {
+			return false
+		}
+		runs = append(runs, r)
+	}
+	d, err := disagreement(runs, x.req.Recipe)
+	return err == nil && d == nil
+}
+
 func (x *experiment) find(ctx context.Context) (*Cause, error) {
 	c, err := x.with(ctx, nil)
 	if err != nil || c != nil {
-		if c != nil {
-			c.Alone = true
+		if c == nil {
+			return nil, err
 		}
-		return c, err
+		if c.Still = c.Failed == nil && x.still(ctx); c.Still {
+			c.Factors = []string{"clock"}
+		}
+		c.Alone = !c.Still
+		return c, ctx.Err()
 	}
 	var found []string
 	var last *Cause

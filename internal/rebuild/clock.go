@@ -22,23 +22,54 @@ import (
 // A time of four bytes is not looked for: any few megabytes hold some by chance. The two runs of a build that writes one
 // differ, since they begin at different seconds.
 
-// timesIn looks through the outputs of a run that began and ended then. Dates that the commit bears itself are not told.
-func timesIn(res *Result, outputs []sandbox.Output, began, ended time.Time, commit int64) ([]string, error) {
-	days := dayForms(began, ended, time.Unix(commit, 0).UTC())
+// span is a stretch of time that a run may have taken for its own.
+type span struct {
+	whose        string
+	began, ended time.Time
+	days         []dayForm
+}
+
+// spans are the time of a run, and what its programs were told that it was.
+func (s *Shim) spans(began, ended time.Time) []span {
+	list := []span{{whose: "the run", began: began, ended: ended}}
+	if s == nil {
+		return list
+	}
+	told := span{whose: "the time that it was told", began: began.Add(time.Duration(s.Seconds) * time.Second), ended: ended.Add(time.Duration(s.Seconds) * time.Second)}
+	if s.Still {
+		told.began, told.ended = time.Unix(s.Seconds, 0), time.Unix(s.Seconds, 0)
+	}
+	return append(list, told)
+}
+
+// timesIn looks through the outputs of a run for its times. Dates that the commit bears itself are not told.
+func timesIn(res *Result, outputs []sandbox.Output, spans []span, commit int64) ([]string, error) {
+	for i, s := range spans {
+		spans[i].days = dayForms(s, time.Unix(commit, 0).UTC())
+	}
 	var found []string
 	for _, o := range outputs {
 		f, err := os.Open(res.Path(o.Path))
 		if err != nil {
 			return nil, fault.Inconclusivef(fault.Quote(o.Path), "%w", err)
 		}
+		strong, weak := "", ""
 		err = windows(f, func(data []byte, at int64) bool {
-			if form, i := timeIn(data, days, began.Unix(), ended.Unix()); form != "" {
-				found = append(found, fmt.Sprintf("%s: %s at offset %d", fault.Quote(o.Path), form, at+int64(i)))
-				return false
+			for _, s := range spans {
+				if form, i := s.in(data); form != "" {
+					strong = fmt.Sprintf("%s: %s at offset %d", fault.Quote(o.Path), form, at+int64(i))
+					return false
+				}
+				if i := s.yearIn(data, commit); i >= 0 && weak == "" {
+					weak = fmt.Sprintf("%s: the year of %s at offset %d", fault.Quote(o.Path), s.whose, at+int64(i))
+				}
 			}
 			return true
 		})
 		f.Close()
+		if strong = orElse(strong, weak); strong != "" {
+			found = append(found, strong)
+		}
 		if err != nil {
 			return nil, fault.Inconclusivef(fault.Quote(o.Path), "%w", err)
 		}
@@ -50,14 +81,14 @@ func timesIn(res *Result, outputs []sandbox.Output, began, ended time.Time, comm
 type dayForm struct{ name, text string }
 
 // dayForms are the days of a run, in every form, but for those of the commit.
-func dayForms(began, ended, commit time.Time) []dayForm {
+func dayForms(s span, commit time.Time) []dayForm {
 	var list []dayForm
 	for _, layout := range []struct{ name, layout string }{
-		{"the day of the run, as in ISO 8601", "2006-01-02"}, {"the day of the run", "20060102"}, {"the day of the run", "2006/01/02"},
-		{"the day of the run, as in RFC 1123", "02 Jan 2006"}, {"the day of the run, as __DATE__ has it", "Jan _2 2006"}, {"the day of the run", "01/02/2006"},
+		{", as in ISO 8601", "2006-01-02"}, {"", "20060102"}, {"", "2006/01/02"},
+		{", as in RFC 1123", "02 Jan 2006"}, {", as __DATE__ has it", "Jan _2 2006"}, {"", "01/02/2006"},
 	} {
-		for _, day := range []time.Time{began, ended} {
-			f := dayForm{layout.name, day.UTC().Format(layout.layout)}
+		for _, day := range []time.Time{s.began, s.ended} {
+			f := dayForm{"the day of " + s.whose + layout.name, day.UTC().Format(layout.layout)}
 			if f.text != commit.Format(layout.layout) && (len(list) == 0 || list[len(list)-1] != f) {
 				list = append(list, f)
 			}
@@ -66,9 +97,31 @@ func dayForms(began, ended, commit time.Time) []dayForm {
 	return list
 }
 
-// timeIn returns the first form of a time between two seconds, or of a day, and where it stands.
-func timeIn(data []byte, days []dayForm, from, to int64) (string, int) {
-	for _, d := range days {
+// yearIn finds the year alone, where the commit is from another one; -1 when it is not there.
+func (s span) yearIn(data []byte, commit int64) int {
+	year := strconv.Itoa(s.ended.UTC().Year())
+	if time.Unix(commit, 0).UTC().Year() == s.ended.UTC().Year() {
+		return -1
+	}
+	word := func(i int) bool {
+		return i >= 0 && i < len(data) && (data[i] >= '0' && data[i] <= '9' || data[i]|0x20 >= 'a' && data[i]|0x20 <= 'z')
+	}
+	for from := 0; ; {
+		i := bytes.Index(data[from:], []byte(year))
+		if i < 0 {
+			return -1
+		}
+		if at := from + i; !word(at-1) && !word(at+len(year)) {
+			return at
+		}
+		from += i + 1
+	}
+}
+
+// in returns the first form of a time in the span that data hold, or of its day, and where it stands.
+func (s span) in(data []byte) (string, int) {
+	from, to := s.began.Unix(), s.ended.Unix()
+	for _, d := range s.days {
 		if i := bytes.Index(data, []byte(d.text)); i >= 0 {
 			return d.name, i
 		}
@@ -79,7 +132,7 @@ func timeIn(data []byte, days []dayForm, from, to int64) (string, int) {
 		return err == nil && v >= from && v <= to
 	})
 	if i >= 0 {
-		return "the second of the run, in digits", i
+		return "the second of " + s.whose + ", in digits", i
 	}
 	high := commonPrefix(binary.BigEndian.AppendUint64(nil, uint64(from)), binary.BigEndian.AppendUint64(nil, uint64(to)))
 	inside := func(v uint64) bool { return int64(v) >= from && int64(v) <= to }
@@ -89,7 +142,7 @@ func timeIn(data []byte, days []dayForm, from, to int64) (string, int) {
 		i = each(data, high, 8, 8-len(high), func(b []byte) bool { return inside(binary.LittleEndian.Uint64(b)) })
 	}
 	if i >= 0 {
-		return "the second of the run, in 8 bytes", i
+		return "the second of " + s.whose + ", in 8 bytes", i
 	}
 	return "", 0
 }

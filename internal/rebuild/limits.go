@@ -14,6 +14,8 @@ const (
 	logBytes     = 16 << 20
 	gitLogBytes  = 4 << 20
 	tailLines    = 20
+	maxProgram   = 1 << 30 // a program or library that is looked at for its loader
+	maxUntold    = 100     // programs that are named as not told another time
 	clockWindow  = 1 << 20 // what is looked through at once for the time of a run
 	maxModFile   = 1 << 20 // a go.mod that git is asked for
 

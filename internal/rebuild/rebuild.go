@@ -64,9 +64,11 @@ type Request struct {
 	Choose bool
 	// resolve lets a builder choose versions anew: whoever makes a lock does.
 	resolve bool
-	Fresh   bool // take no cached outcome
-	Shell   Shell
-	Step    func(format string, args ...any) // progress; must not be nil
+	// still is the second at which the wall clock of every run stands; 0 lets it go.
+	still int64
+	Fresh bool // take no cached outcome
+	Shell Shell
+	Step  func(format string, args ...any) // progress; must not be nil
 }
 
 // Shell is called after a failed step with the sandbox still open; nil for nothing.
@@ -344,6 +346,9 @@ func (o *Outcome) gather() {
 	for _, r := range o.Runs {
 		if r == nil {
 			continue
+		}
+		if o.Runs[0] != nil {
+			o.programs(r.Record.Clock, o.Runs[0].Record.Steps)
 		}
 		o.Record.Runs = append(o.Record.Runs, r.Record)
 		if r.Log != "" {

@@ -46,7 +46,7 @@ func TestRunsAreUnlike(t *testing.T) {
 // TestVary reads what can be varied, and leaves alone what is not named.
 func TestVary(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]int{"all": len(factors), "usual": 11, "": 11, "none": 0, "umask": 1, "umask,time-zone,umask": 2, "path,jobs": 2, "clock": -1, "umask,": -1, "all,umask": -1} {
+	for text, want := range map[string]int{"all": len(factors), "usual": 11, "": 11, "none": 0, "umask": 1, "umask,time-zone,umask": 2, "path,jobs": 2, "clock": 1, "moon": -1, "umask,": -1, "all,umask": -1} {
 		list, err := ParseVary(text)
 		if want < 0 {
 			if fault.ClassOf(err) != fault.Usage || fault.HintOf(err) == "" {

@@ -39,6 +39,7 @@ type RunRecord struct {
 	Shown     int               `json:"shown-files,omitempty"` // the inputs were restricted to so many files; 0 is all of them
 	Steps     []StepRecord      `json:"steps"`
 	Times     []string          `json:"times-in-outputs,omitempty"` // where an output holds the time of this run; a hint
+	Clock     *Shim             `json:"clock,omitempty"`            // what programs were told of the wall clock, where that is not the kernel's
 
 	log string // host path of the log
 }

@@ -68,7 +68,7 @@ type view struct {
 // runOnce builds once, from scratch.
 func (o *Outcome) runOnce(ctx context.Context, req Request, n int, shown view) (*Result, error) {
 	v := o.variation(req, n)
-	res := &Result{Record: RunRecord{Variation: v, Started: time.Now().UTC()}}
+	res := &Result{Record: RunRecord{Variation: v, Clock: v.told, Started: time.Now().UTC()}}
 	defer func() { res.Record.Finished = time.Now().UTC() }()
 	logs, err := req.Run.Dir("log")
 	if err != nil {
@@ -120,7 +120,7 @@ func (o *Outcome) runOnce(ctx context.Context, req Request, n int, shown view) (
 	if err := res.collect(ctx, req, s); err != nil {
 		return res, err
 	}
-	res.Record.Times, err = timesIn(res, res.Outputs, res.Record.Started, time.Now(), req.Commit.Facts().Committer.When)
+	res.Record.Times, err = timesIn(res, res.Outputs, v.told.spans(res.Record.Started, time.Now()), req.Commit.Facts().Committer.When)
 	return res, err
 }
 
@@ -131,6 +131,9 @@ func (o *Outcome) spec(req Request, v Variation) (sandbox.Spec, error) {
 		spec.Mounts = append(spec.Mounts, sandbox.Mount{Kind: sandbox.ReadOnly, Source: o.Inputs.dir, Target: proxyDir})
 	}
 	spec.Listen = addresses(o.replayed())
+	if err := v.told.preload(req, &spec); err != nil {
+		return spec, err
+	}
 	if req.Recipe.VCS.Stamp {
 		facts, err := o.gitFacts(req, v.Source)
 		if err != nil {
@@ -169,7 +172,7 @@ func (o *Outcome) steps(ctx context.Context, req Request, s sandbox.Session, v V
 
 // env is what a build step sees: fixed base, builder, recipe, step, and over them where the frozen inputs lie.
 func (o *Outcome) env(req Request, v Variation, st recipe.Step) []string {
-	return v.env(req.Commit.Facts().Committer.When, o.Builder.Env, req.Recipe.Env, st.Env, o.replayEnv(v))
+	return v.env(req.Commit.Facts().Committer.When, o.Builder.Env, req.Recipe.Env, st.Env, o.replayEnv(v), v.told.env())
 }
 
 func argv(v Variation, st recipe.Step) []string {
