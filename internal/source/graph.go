@@ -66,6 +66,12 @@ func (g *graph) read(n int32) error {
 	if err != nil {
 		return err
 	}
+	return g.learn(n, raw)
+}
+
+// learn parses a commit that was read, and meets its parents.
+func (g *graph) learn(n int32, raw []byte) error {
+	id := g.nodes[n].id
 	a, err := gitobj.ParseAncestry(id, raw)
 	if err != nil {
 		return err
@@ -91,7 +97,7 @@ func (g *graph) tip(id gitobj.ID) (int32, bool, error) {
 	if n, ok := g.tips[id]; ok {
 		return n, n >= 0, nil
 	}
-	commit, err := g.repo.peel(id)
+	commit, raw, err := peel(g.reader.ReadAny, id)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNoCommit) {
 			g.tips[id] = -1
@@ -101,7 +107,10 @@ func (g *graph) tip(id gitobj.ID) (int32, bool, error) {
 	}
 	n := g.meet(commit)
 	g.tips[id] = n
-	return n, true, nil
+	if g.nodes[n].read {
+		return n, true, nil
+	}
+	return n, true, g.learn(n, raw) // here already: it would be read and hashed again for the walk
 }
 
 // reachedFrom returns the names of the branches and tags from which a commit is reachable (false-pass F5). Each answer

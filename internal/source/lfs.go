@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -25,11 +26,10 @@ const pointerStart = "version https://git-lfs.github.com/spec/v1\n"
 // parsePointer tells whether a file's content is a pointer.
 func parsePointer(data []byte) (pointer, bool) {
 	var p pointer
-	text := string(data[:min(len(data), maxPointerSize+1)])
-	text, ok := strings.CutPrefix(text, pointerStart)
-	if !ok || len(data) > maxPointerSize {
+	if len(data) > maxPointerSize || !bytes.HasPrefix(data, []byte(pointerStart)) {
 		return p, false
 	}
+	text := string(data[len(pointerStart):])
 	p.size = -1
 	for line := range strings.Lines(text) {
 		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
@@ -217,14 +218,15 @@ func (r *repository) readFile(name string, limit int64) ([]byte, error) {
 	if err != nil || !info.Mode().IsRegular() {
 		return nil, r.inconclusive("%s is not a regular file", fault.Quote(name))
 	}
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err != nil {
+	var data bytes.Buffer
+	data.Grow(int(min(info.Size(), limit)) + bytes.MinRead) // a file may have grown since, and is read all the same
+	if _, err := data.ReadFrom(io.LimitReader(f, limit+1)); err != nil {
 		return nil, r.inconclusive("%s cannot be read: %v", fault.Quote(name), err)
 	}
-	if int64(len(data)) > limit {
+	if int64(data.Len()) > limit {
 		return nil, fault.Failf(fault.Quote(r.where), "%s: exceeds limit %d", fault.Quote(name), limit).WithCheck(CheckRepository)
 	}
-	return data, nil
+	return data.Bytes(), nil
 }
 
 // readShallow reads which commits a shallow clone ends at.

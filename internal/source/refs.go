@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
@@ -90,9 +91,11 @@ func (r *repository) refs() ([]ref, error) {
 	return out, nil
 }
 
-// parsePackedRefs reads a packed-refs file. What it says about the commits behind tags is not believed, and not read.
+// parsePackedRefs reads the branches and tags of a packed-refs file. Every line is checked: forges keep tens of thousands of
+// other refs there. What it says about the commits behind tags is not believed, and not read.
 func parsePackedRefs(text string, format gitobj.Format) ([]ref, error) {
 	var list []ref
+	count := 0
 	malformed := func() error { return fault.Failf("packed-refs", "malformed line").WithCheck(CheckRepository) }
 	for line := range strings.Lines(text) {
 		line, ok := strings.CutSuffix(line, "\n")
@@ -103,7 +106,7 @@ func parsePackedRefs(text string, format gitobj.Format) ([]ref, error) {
 			continue
 		}
 		if peeled, is := strings.CutPrefix(line, "^"); is {
-			if id, ok := gitobj.ParseID(peeled); !ok || id.Format() != format || len(list) == 0 {
+			if id, ok := gitobj.ParseID(peeled); !ok || id.Format() != format || count == 0 {
 				return nil, malformed()
 			}
 			continue
@@ -116,10 +119,12 @@ func parsePackedRefs(text string, format gitobj.Format) ([]ref, error) {
 		if err := checkRefName(name); err != nil {
 			return nil, err
 		}
-		if len(list) == maxRefs {
+		if count++; count > maxRefs {
 			return nil, fault.Failf("packed-refs", "more than %d refs: exceeds limit", maxRefs).WithCheck(CheckRepository)
 		}
-		list = append(list, ref{name, id})
+		if isBranchOrTag(name) {
+			list = append(list, ref{name, id})
+		}
 	}
 	return list, nil
 }
@@ -196,7 +201,7 @@ func (r *repository) hasReplaceRefs() (bool, error) {
 		return len(entries) > 0, err
 	}
 	packed, err := r.readFile("packed-refs", maxPackedRefs)
-	return strings.Contains(string(packed), " refs/replace/"), err
+	return bytes.Contains(packed, []byte(" refs/replace/")), err
 }
 
 // resolve finds what a name that is no full id may mean, as git-rev-parse(1) orders it.
@@ -236,23 +241,29 @@ var errNoCommit = errors.New("no commit")
 
 // peel follows tags to a commit.
 func (r *repository) peel(id gitobj.ID) (gitobj.ID, error) {
+	commit, _, err := peel(r.objects.TypeOf, id)
+	return commit, err
+}
+
+// peel follows tags to a commit, which it returns with its bytes, as read gives them.
+func peel(read func(gitobj.ID) (gitobj.Type, []byte, error), id gitobj.ID) (gitobj.ID, []byte, error) {
 	for range maxTagChain {
-		t, raw, err := r.objects.TypeOf(id)
+		t, raw, err := read(id)
 		if err != nil {
-			return gitobj.ID{}, err
+			return gitobj.ID{}, nil, err
 		}
 		switch t {
 		case gitobj.Commit:
-			return id, nil
+			return id, raw, nil
 		case gitobj.Tag:
 			if id, _, err = gitobj.Peel(id, raw); err != nil {
-				return gitobj.ID{}, err
+				return gitobj.ID{}, nil, err
 			}
 		default:
-			return gitobj.ID{}, errNoCommit
+			return gitobj.ID{}, nil, errNoCommit
 		}
 	}
-	return gitobj.ID{}, fault.Failf("tag "+id.String(), "tags of tags: exceeds limit %d", maxTagChain).WithCheck(CheckRepository)
+	return gitobj.ID{}, nil, fault.Failf("tag "+id.String(), "tags of tags: exceeds limit %d", maxTagChain).WithCheck(CheckRepository)
 }
 
 // readCommit reads the commit that the caller asked for.

@@ -11,7 +11,7 @@ const (
 	maxRescans       = 64       // lists made anew because an object was not found
 	maxPackObjects   = 1 << 28  // objects in one pack
 	maxIndexMemory   = 64 << 20 // index pages held at a time, over all packs
-	maxBaseCache     = 64 << 20 // delta bases held at a time
+	maxBaseCache     = 24 << 20 // delta bases held at a time
 	maxCachedBase    = 16 << 20 // a larger base is not kept
 	maxResolveRounds = 64       // passes over a received pack whose deltas name bases that come later
 	maxEntryHeader   = 64       // type, size and base of one packed object
