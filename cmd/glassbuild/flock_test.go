@@ -72,10 +72,37 @@ func verifyFlock(t *testing.T, opt vendors.FlockOptions, cache string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	verifyExpected(t, bin, dir, opt.Env, expected)
+}
+
+// TestE2EWholeRelease verifies whole releases of the sample vendor, two platforms in packages in packages, honest and not,
+// against the answers that they must give.
+func TestE2EWholeRelease(t *testing.T) {
+	if os.Getenv("GLASSBUILD_E2E") == "" {
+		t.Skip("builds for two platforms: make e2e runs it")
+	}
+	if !sandboxed(t) {
+		t.Skip("this machine cannot rebuild")
+	}
+	bin, err := exec.LookPath("glassbuild")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	expected, err := vendors.Make(t.Context(), dir, vendors.Options{Only: vendors.WholeNames()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	verifyExpected(t, bin, dir, append(os.Environ(), "XDG_CACHE_HOME="+t.TempDir()), expected)
+}
+
+// verifyExpected verifies every release and holds the verdict against what is expected.
+func verifyExpected(t *testing.T, bin, dir string, env []string, expected *vendors.Expected) {
+	t.Helper()
 	for _, r := range expected.Releases {
 		t.Run(r.Name, func(t *testing.T) {
 			cmd := exec.Command(bin, append([]string{"verify", "--format", "json"}, r.Args...)...)
-			cmd.Dir, cmd.Env = dir, opt.Env
+			cmd.Dir, cmd.Env = dir, env
 			var stdout, stderr bytes.Buffer
 			cmd.Stdout, cmd.Stderr = &stdout, &stderr
 			err := cmd.Run()
@@ -101,6 +128,9 @@ func flockDifferences(r vendors.Release, v verdict.Verdict) []string {
 	var wrong []string
 	if string(v.Result) != r.Result || r.Match != "" && string(v.Match) != r.Match {
 		wrong = append(wrong, fmt.Sprintf("%s (%s), want %s (%s)", v.Result, v.Match, r.Result, r.Match))
+	}
+	if c := v.Check(r.SaysIn); r.SaysIn != "" && !strings.Contains(c.Text, r.Says) {
+		wrong = append(wrong, fmt.Sprintf("%s: %s; want it to name %q", r.SaysIn, c.Text, r.Says))
 	}
 	if r.Check == "" {
 		return wrong

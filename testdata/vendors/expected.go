@@ -34,8 +34,10 @@ type Release struct {
 	Result string `json:"result"`          // passed, failed or inconclusive
 	Match  string `json:"match,omitempty"` // identical, equivalent, partial, different, not-rebuilt; empty when it does not matter
 	Exit   int    `json:"exit"`
-	Check  string `json:"check,omitempty"` // id of the check that is the reason; empty when passed
-	Says   string `json:"says,omitempty"`  // what the verdict must name; empty when it does not matter
+	Check  string `json:"check,omitempty"`   // id of the check that is the reason; empty when passed
+	Says   string `json:"says,omitempty"`    // what the verdict must name; empty when it does not matter
+	SaysIn string `json:"says-in,omitempty"` // the check that must name it
+	Whole  bool   `json:"whole,omitempty"`   // the artefact is a folder or a list: a release of several files
 }
 
 func (e *Expected) write(path string) error { return writeJSON(path, e) }

@@ -23,6 +23,7 @@ func repositories() map[string]func(*maker, *repo) error {
 		"repo-unreproducible-container": fork("unreproducible-container", "Say when the archive was packed"),
 		"repo-dependency":               forkDependency("dependency", dependencyStripped, stripped),
 		"repo-dependency-strips":        forkDependency("dependency-strips", dependencyWhole, whole),
+		"repo-release":                  fork("release", "Ship for two systems"),
 		"repo-host-builder":             fork("host-builder", "Build with the machine's own Go"),
 		"repo-export-subst":             forkExportSubst,
 		"repo-asks-git":                 fork("asks-git", "Say which commit was built"),

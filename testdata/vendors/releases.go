@@ -20,8 +20,11 @@ type release struct {
 	mode             os.FileMode // 0 means 0755
 	env              func(*maker) map[string]string
 	make             func(*maker) ([]byte, error)
+	files            func(*maker) ([]member, error) // of a whole release, in place of make; file is then what of it is named
 
-	want want
+	want   want
+	says   string // what the verdict must name
+	saysIn string // the check that names it, where it is not that of want
 }
 
 // want is the answer: what a verification must say.
@@ -42,29 +45,28 @@ var (
 )
 
 // releases is every release, in the order of expected.json.
-var releases = slices.Concat(honest, altered, packaged, sources, builds)
+var releases = slices.Concat(honest, altered, packaged, sources, builds, wholes)
 
 // release makes one and adds its row.
 func (m *maker) release(r release) error {
+	if r.files != nil {
+		r.repo, r.commit = "repo-release", "v1.3.1"
+	}
 	repo, err := m.repo(r.repo)
 	if err != nil {
 		return err
 	}
-	data, err := r.make(m)
-	if err != nil {
-		return err
-	}
-	mode := r.mode
-	if mode == 0 {
-		mode = 0o755
-	}
-	path, err := m.ship(r.name, r.file, data, mode)
+	path, err := m.shipped(r)
 	if err != nil {
 		return err
 	}
 	row := Release{
 		Name: r.name, About: r.about, Row: r.row, Demo: r.demo, Artefact: path, Args: []string{path, "--repo", r.repo},
 		Result: string(r.want.result), Match: string(r.want.match), Exit: exit(r.want.result), Check: r.want.check,
+		Says: r.says, SaysIn: r.saysIn, Whole: r.files != nil,
+	}
+	if r.saysIn == "" && r.says != "" {
+		row.SaysIn = r.want.check
 	}
 	if r.commit != "" {
 		id, ok := repo.file.Commits[r.commit]
@@ -82,6 +84,22 @@ func (m *maker) release(r release) error {
 	}
 	m.expected.Releases = append(m.expected.Releases, row)
 	return nil
+}
+
+// shipped makes what a verification of a release names.
+func (m *maker) shipped(r release) (string, error) {
+	if r.files != nil {
+		return m.wholeRelease(r)
+	}
+	data, err := r.make(m)
+	if err != nil {
+		return "", err
+	}
+	mode := r.mode
+	if mode == 0 {
+		mode = 0o755
+	}
+	return m.ship(r.name, r.file, data, mode)
 }
 
 func exit(r verdict.Result) int {

@@ -199,3 +199,12 @@ func DemoNames() []string {
 	}
 	return names
 }
+
+// WholeNames returns the names of the releases of several files.
+func WholeNames() []string {
+	var names []string
+	for _, r := range wholes {
+		names = append(names, r.name)
+	}
+	return names
+}

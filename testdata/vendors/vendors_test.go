@@ -127,7 +127,7 @@ func TestEveryReleaseIsThereWithARow(t *testing.T) {
 	for _, r := range expected.Releases {
 		names = append(names, r.Name)
 		rows[r.Row] = true
-		if info, err := os.Stat(filepath.Join(dir, r.Artefact)); err != nil || info.Size() < 1<<20 {
+		if info, err := os.Stat(filepath.Join(dir, r.Artefact)); err != nil || !r.Whole && info.Size() < 1<<20 {
 			t.Errorf("%s: artefact missing or too small (%v)", r.Name, err)
 		}
 		if exit := map[string]int{"passed": 0, "failed": 1, "inconclusive": 3}[r.Result]; exit != r.Exit {

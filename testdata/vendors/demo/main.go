@@ -171,6 +171,9 @@ func differences(r vendors.Release, v verdict.Verdict, exit int) []string {
 	if r.Check != "" && string(v.Check(r.Check).Status) != r.Result {
 		wrong = append(wrong, fmt.Sprintf("check %s is %s, want %s", r.Check, v.Check(r.Check).Status, r.Result))
 	}
+	if r.Says != "" && !strings.Contains(v.Check(r.SaysIn).Text, r.Says) {
+		wrong = append(wrong, fmt.Sprintf("check %s does not name %s", r.SaysIn, r.Says))
+	}
 	return wrong
 }
 
