@@ -27,16 +27,7 @@ const benchRuns = 5
 // TestBenchMain prints what a verification costs beside the build itself. It asserts nothing about time: machines differ,
 // and a figure belongs beside its ratio. `make bench-main` runs it.
 func TestBenchMain(t *testing.T) {
-	if os.Getenv("GLASSBUILD_BENCH") == "" {
-		t.Skip("a benchmark: make bench-main runs it")
-	}
-	bin, err := filepath.Abs(filepath.Join("..", "bin", "glassbuild"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(bin); err != nil {
-		t.Fatal("no program: make build makes it")
-	}
+	bin := benchProgram(t)
 	vendor := filepath.Join(t.TempDir(), "vendor")
 	run(t, "go", "run", "../testdata/vendors/makevendor", "-out", vendor, "-only", "honest-binary")
 	args := expectedArgs(t, vendor, "honest-binary")
@@ -67,6 +58,29 @@ func TestBenchMain(t *testing.T) {
 	}
 	fmt.Printf("%-58s %8.2f s   %.2f s wall\n", "the same again, rebuild from the cache", median(warm), median(wall))
 	benchMemory(t, vendor, bin, args)
+}
+
+// TestBenchMainRelease prints what a whole release and a search in a product cost.
+func TestBenchMainRelease(t *testing.T) {
+	bin := benchProgram(t)
+	t.Run("verify", func(t *testing.T) { benchRelease(t, bin) })
+	t.Run("find", func(t *testing.T) { benchFind(t, bin) })
+}
+
+// benchProgram is the program that make build made.
+func benchProgram(t *testing.T) string {
+	t.Helper()
+	if os.Getenv("GLASSBUILD_BENCH") == "" {
+		t.Skip("a benchmark: make bench-main runs it")
+	}
+	bin, err := filepath.Abs(filepath.Join("..", "bin", "glassbuild"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(bin); err != nil {
+		t.Fatal("no program: make build makes it")
+	}
+	return bin
 }
 
 // benchMemory verifies a sparse file of 2 GB against the rebuild that is in the cache by now.

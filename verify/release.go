@@ -78,16 +78,17 @@ func (r *run) release(ctx context.Context, what []string) (*Result, error) {
 // release is one verification of a release under way.
 type release struct {
 	*run
-	given  []string // what was named
-	files  []*releaseFile
-	lists  []*digestList
-	stray  []string
-	stock  *compare.Stock
-	builds []*run
-	known  map[string]*library // evidence by folder
-	mu     sync.Mutex          // guards explained and, while files are listed side by side, facts
-	told   int                 // differences that were explained
-	open   []io.Closer
+	given    []string // what was named
+	files    []*releaseFile
+	lists    []*digestList
+	stray    []string
+	stock    *compare.Stock
+	builds   []*run
+	unlisted []*compare.Claim    // outputs of which stock knows the digest alone
+	known    map[string]*library // evidence by folder
+	mu       sync.Mutex          // guards explained and, while files are listed side by side, facts
+	told     int                 // differences that were explained
+	open     []io.Closer
 }
 
 // releaseFile is one file that was shipped.
@@ -131,13 +132,20 @@ func (l *release) chain(ctx context.Context) error {
 	if err := l.build(ctx); err != nil {
 		return err
 	}
+	if l.needsLists() {
+		if err := l.list(ctx); err != nil {
+			return err
+		}
+	}
 	if err := l.account(ctx); err != nil {
 		return err
 	}
 	if err := l.evidence(ctx); err != nil {
 		return err
 	}
-	l.unshipped()
+	if err := l.unshipped(ctx); err != nil {
+		return err
+	}
 	l.settle()
 	return nil
 }

@@ -252,7 +252,7 @@ func opener(f *releaseFile) func() (content, int64, error) {
 }
 
 // unshipped lists what belongs to the release and is not in it: outputs of the builds, and what is attested beside it.
-func (l *release) unshipped() {
+func (l *release) unshipped(ctx context.Context) error {
 	seen := map[string]bool{}
 	for _, f := range l.files {
 		seen[f.sum] = true
@@ -272,17 +272,33 @@ func (l *release) unshipped() {
 		}
 		seen[c.SHA256] = true
 	}
+	l.holds(seen)
+	sums := l.attested(seen)
+	if len(sums) > 0 && len(l.unlisted) > 0 {
+		if err := l.list(ctx); err != nil {
+			return err
+		}
+		l.holds(seen)
+		sums = l.attested(seen)
+	}
+	for _, sum := range sums {
+		l.facts.Release.Unshipped = append(l.facts.Release.Unshipped, verdict.Unshipped{Name: "sha256:" + sum, SHA256: sum, Why: "attested"})
+	}
+	return nil
+}
+
+// holds marks everything that lies in outputs that were shipped.
+func (l *release) holds(seen map[string]bool) {
 	for _, c := range l.stock.Outputs() {
 		if c.Shipped {
 			c.Holds(func(sum string) { seen[sum] = true })
 		}
 	}
-	l.attested(seen)
 }
 
-// attested adds what evidence beside the files speaks about and nobody shipped. What a statement says counts here without
+// attested lists what evidence beside the files speaks about and nobody shipped. What a statement says counts here without
 // its signature: the more is missing, the worse.
-func (l *release) attested(seen map[string]bool) {
+func (l *release) attested(seen map[string]bool) []string {
 	var sums []string
 	for _, dir := range l.known {
 		for about := range dir.about {
@@ -292,7 +308,5 @@ func (l *release) attested(seen map[string]bool) {
 		}
 	}
 	slices.Sort(sums)
-	for _, sum := range slices.Compact(sums) {
-		l.facts.Release.Unshipped = append(l.facts.Release.Unshipped, verdict.Unshipped{Name: "sha256:" + sum, SHA256: sum, Why: "attested"})
-	}
+	return slices.Compact(sums)
 }

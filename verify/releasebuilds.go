@@ -197,6 +197,9 @@ func (l *release) inferred(ctx context.Context, first *run, id, by string) error
 		if err := l.make(ctx, b); err != nil {
 			return err
 		}
+		if err := l.list(ctx); err != nil { // the programs that come next may lie in what was built
+			return err
+		}
 		b = nil
 		return nil
 	})
@@ -245,7 +248,28 @@ func (l *release) make(ctx context.Context, b *run) error {
 	}
 	n := slices.Index(l.builds, b)
 	for i, out := range b.outcome.Runs[0].Outputs {
-		f, err := b.outcome.Runs[0].Open(out.Path)
+		c := l.stock.AddOutput(compare.Claim{Build: n, Output: out.Path, Member: b.recipe.Recipe.Artifacts[i].Member, SHA256: out.SHA256, Size: out.Size})
+		l.unlisted = append(l.unlisted, c)
+	}
+	return nil
+}
+
+// needsLists tells whether what is in the outputs matters: not where each file is an output as a whole, and each output a file.
+func (l *release) needsLists() bool {
+	shipped := map[string]bool{}
+	for _, f := range l.files {
+		if _, inside, ok := l.stock.Made(f.sum); !f.listed && (!ok || inside != "") {
+			return true
+		}
+		shipped[f.sum] = true
+	}
+	return slices.ContainsFunc(l.unlisted, func(c *compare.Claim) bool { return !shipped[c.SHA256] })
+}
+
+// list opens the outputs that were not opened so far.
+func (l *release) list(ctx context.Context) error {
+	for _, c := range l.unlisted {
+		f, err := l.builds[c.Build].outcome.Runs[0].Open(c.Output)
 		if err != nil {
 			return err
 		}
@@ -254,14 +278,15 @@ func (l *release) make(ctx context.Context, b *run) error {
 		if err != nil {
 			return err
 		}
-		a, err := artifact.Inspect(ctx, f, out.Size, artifact.Options{Dir: dir, Name: out.Path, SHA256: out.SHA256})
+		a, err := artifact.Inspect(ctx, f, c.Size, artifact.Options{Dir: dir, Name: c.Output, SHA256: c.SHA256})
 		if err != nil {
 			return err
 		}
-		l.stock.AddOutput(compare.Claim{Build: n, Output: out.Path, Member: b.recipe.Recipe.Artifacts[i].Member, SHA256: out.SHA256, Size: out.Size}, a)
+		l.stock.List(c, a)
 		if err := a.Close(); err != nil {
 			return err
 		}
 	}
+	l.unlisted = nil
 	return nil
 }

@@ -65,8 +65,8 @@ func (s *Stock) AddTree(tree []TreeFile) {
 	}
 }
 
-// AddOutput adds an output and what is in it; listing may be nil for one that is no container.
-func (s *Stock) AddOutput(c Claim, listing *artifact.Artifact) {
+// AddOutput adds an output. What is in it counts once List was called.
+func (s *Stock) AddOutput(c Claim) *Claim {
 	claim := &c
 	claim.inside = map[string]bool{c.SHA256: true}
 	s.all = append(s.all, claim)
@@ -76,9 +76,11 @@ func (s *Stock) AddOutput(c Claim, listing *artifact.Artifact) {
 			s.named[name] = append(s.named[name], claim)
 		}
 	}
-	if listing == nil {
-		return
-	}
+	return claim
+}
+
+// List adds what is in an output.
+func (s *Stock) List(claim *Claim, listing *artifact.Artifact) {
 	claim.Format = listing.Root.Format
 	_ = listing.Walk(func(m *artifact.Member) error {
 		if m.Path != "" && m.SHA256 != "" && m.Size > 0 {

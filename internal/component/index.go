@@ -263,7 +263,7 @@ func (x *Index) Load(name string, data []byte) error {
 	for _, r := range y.Releases {
 		for _, p := range r.Programs {
 			for _, f := range p.Functions {
-				if f.Size <= 0 || f.At > f.Size-8 || f.At < -1 || slices.ContainsFunc(f.Data, func(n int) bool { return n < 0 || n > maxProgram }) {
+				if f.Size <= 0 || f.At >= 0 && f.At > f.Size-8 || f.At < -1 || slices.ContainsFunc(f.Data, func(n int) bool { return n < 0 || n > maxProgram }) {
 					return fault.Usagef(fault.Quote(name), "is no prepared index: a function does not hold together")
 				}
 			}

@@ -2,11 +2,14 @@ package findings
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/artifact"
 	"github.com/glassbuild/glassbuild/internal/compare"
@@ -24,7 +27,7 @@ func Copies(ctx context.Context, o *rebuild.Outcome, st *store.Store, dir *store
 		return nil, err
 	}
 	s := &search{outcome: o, store: st, opt: compare.CopyOptions{Dir: scratch}}
-	list, err := s.copies(ctx)
+	list, err := s.remembered(ctx)
 	var f *fault.Error
 	if errors.As(err, &f) && f.Check == "" {
 		f.Check = verdict.CheckCopied
@@ -37,6 +40,49 @@ type search struct {
 	outcome *rebuild.Outcome
 	store   *store.Store
 	opt     compare.CopyOptions
+}
+
+// remembered takes what an earlier look found, where an earlier build gave the outputs: the key names everything that either was
+// held against, and the store authenticates it.
+func (s *search) remembered(ctx context.Context) ([]verdict.Copy, error) {
+	const kind = "copies"
+	key, err := s.key()
+	if err != nil {
+		return nil, err
+	}
+	if s.outcome.Cached {
+		var list []verdict.Copy
+		if data, ok := s.store.Result(kind, key); ok && json.Unmarshal(data, &list) == nil {
+			return list, nil
+		}
+	}
+	list, err := s.copies(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if data, err := json.Marshal(list); err == nil {
+		_ = s.store.PutResult(kind, key, data) // or the next look costs time
+	}
+	return list, nil
+}
+
+// key is the program, the tree, what was fetched, every layer that is looked through, and the outputs.
+func (s *search) key() (string, error) {
+	tool, err := rebuild.ToolDigest()
+	if err != nil {
+		return "", err
+	}
+	names := []string{tool, s.outcome.Tree.SHA256}
+	for _, c := range s.outcome.Inputs.Closures {
+		names = append(names, "fetched "+c.Digest())
+	}
+	for _, l := range s.outcome.Builder.Layers {
+		names = append(names, fmt.Sprintf("layer %q %q %t %s", l.Name, l.Version, l.Shadowed, l.Digest))
+	}
+	for _, out := range s.outcome.Runs[0].Outputs {
+		names = append(names, fmt.Sprintf("output %q %s", out.Path, out.SHA256))
+	}
+	return strings.Join(names, "\n"), nil
 }
 
 func (s *search) copies(ctx context.Context) ([]verdict.Copy, error) {

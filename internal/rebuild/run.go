@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/glassbuild/glassbuild/internal/rebuild/vcs"
 	"github.com/glassbuild/glassbuild/internal/recipe"
 	"github.com/glassbuild/glassbuild/internal/sandbox"
+	"github.com/glassbuild/glassbuild/internal/store"
 )
 
 // Result is what one run gave.
@@ -26,10 +28,31 @@ type Result struct {
 	Log     string           // host path of the log
 	Record  RunRecord
 	tail    []string
+	kept    *store.Store // where the outputs lie, in place of Dir, when they are of an earlier build
 }
 
-// Path returns the host path of an output.
-func (r *Result) Path(output string) string { return filepath.Join(r.Dir, filepath.FromSlash(output)) }
+// Path returns the host path of an output, which is only read. Where the store does not hold what was built any more there is
+// no file at that path.
+func (r *Result) Path(output string) string {
+	if sum, ok := r.keptAs(output); ok {
+		if path, err := r.kept.BlobFile(sum); err == nil {
+			return path
+		}
+	}
+	return filepath.Join(r.Dir, filepath.FromSlash(output))
+}
+
+// keptAs tells the digest under which the store holds an output.
+func (r *Result) keptAs(output string) (string, bool) {
+	if r.kept == nil {
+		return "", false
+	}
+	i := slices.IndexFunc(r.Outputs, func(o sandbox.Output) bool { return o.Path == output })
+	if i < 0 {
+		return "", false
+	}
+	return r.Outputs[i].SHA256, true
+}
 
 // OutputFile is an output that is open for reading.
 type OutputFile struct {
@@ -42,7 +65,15 @@ func (o OutputFile) Size() int64 { return o.size }
 
 // Open opens an output.
 func (r *Result) Open(output string) (OutputFile, error) {
-	f, err := os.Open(r.Path(output))
+	var f *os.File
+	var err error
+	if sum, ok := r.keptAs(output); ok {
+		if f, err = r.kept.OpenBlob(sum); err != nil {
+			return OutputFile{}, err
+		}
+	} else {
+		f, err = os.Open(filepath.Join(r.Dir, filepath.FromSlash(output)))
+	}
 	if err == nil {
 		st, serr := f.Stat()
 		if serr == nil {

@@ -229,6 +229,16 @@ func (s *Store) Blobs() ([]string, error) {
 	return out, nil
 }
 
+// Holds tells whether a blob of that name and size is stored; OpenBlob looks at its content.
+func (s *Store) Holds(sum string, size int64) bool {
+	path, err := s.blobPath(sum)
+	if err != nil {
+		return false
+	}
+	st, err := os.Lstat(path)
+	return err == nil && st.Mode().IsRegular() && st.Size() == size
+}
+
 // Has tells whether a blob of that name is stored; it does not look at its content.
 func (s *Store) Has(sum string) bool {
 	path, err := s.blobPath(sum)
