@@ -55,6 +55,9 @@ func (c *comparison) outside(p pair) bool {
 func (c *comparison) inside(p pair, pa, pb *dataPart, i, j int) bool {
 	offA, offB := int(p.a-pa.addr(i)), int(p.b-pb.addr(j))
 	if pa.zero || pb.zero {
+		if pa.zero == pb.zero && offA == offB && pa.match[i] == 0 {
+			pa.match[i] = pb.number(j)
+		}
 		return pa.zero == pb.zero && offA == offB && pa.match[i] == pb.number(j)
 	}
 	x, y := pa.object(i, offA), pb.object(j, offB)
@@ -214,16 +217,19 @@ func (c *comparison) words(p pair, x, y []byte) bool {
 		}
 		for ; off+word <= len(x); off += word {
 			va, vb := c.a.read(x[off:]), c.b.read(y[off:])
-			if va == vb && va-c.da.lo >= c.da.hi-c.da.lo {
+			if va == vb && va-c.da.lo >= c.da.hi-c.da.lo && !c.a.isBound(va) {
 				continue
-			}
-			if c.samePointer(va, vb, pair{p.a + uint64(off), p.b + uint64(off)}) {
-				continue
-			}
-			if va == vb || c.inSectionMap(p.a+uint64(off), p.b+uint64(off)) {
-				continue // a number that looks like an address, or the size of the code
 			}
 			at := pair{p.a + uint64(off), p.b + uint64(off)}
+			if c.samePointer(va, vb, at) {
+				continue
+			}
+			if c.a.imports[at.a] != c.b.imports[at.b] {
+				return false
+			}
+			if va == vb || c.inSectionMap(at.a, at.b) {
+				continue // a number that looks like an address, or the size of the code
+			}
 			if !c.narrow(at, x[off:off+word], y[off:off+word], p) {
 				return false
 			}
@@ -242,7 +248,7 @@ func (c *comparison) inSectionMap(a, b uint64) bool {
 func (c *comparison) holdsPointers(p pair, x []byte) bool {
 	word := c.a.word
 	for off := int(-p.a & uint64(word-1)); off+word <= len(x); off += word {
-		if v := c.a.read(x[off:]); v-c.da.lo < c.da.hi-c.da.lo {
+		if v := c.a.read(x[off:]); v-c.da.lo < c.da.hi-c.da.lo || c.a.isBound(v) {
 			return true
 		}
 	}

@@ -260,6 +260,9 @@ func (o *objects) show(addr uint64) string {
 	if p == nil {
 		return o.describe(addr)
 	}
+	if name := o.m.imports[addr]; name != "" {
+		return "import " + quote(name)
+	}
 	off := addr - p.s.addr
 	i := p.find(off)
 	b := p.object(i, int(off)-int(p.start[i]))

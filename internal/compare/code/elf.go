@@ -122,8 +122,13 @@ func (m *image) elfRelocations(f *elf.File) {
 			case sym != 0:
 				if i := int(sym) - 1; i < len(symbols) && symbols[i].Section != elf.SHN_UNDEF && symbols[i].Value != 0 && has {
 					m.patch(at, symbols[i].Value+addend)
+					m.imports[at] = added(name(sym), int64(addend))
+					return
 				}
-				m.imports[at] = name(sym)
+				if inPlace := m.arch == arch386 && kind == 1 || m.arch == archARM && kind == 2; inPlace && !has && len(m.bytes(at)) >= m.word {
+					addend = uint64(int32(m.read(m.bytes(at)))) // R_386_32, R_ARM_ABS32
+				}
+				m.bind(at, added(name(sym), int64(addend)))
 			}
 		})
 	}

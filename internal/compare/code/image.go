@@ -3,6 +3,8 @@ package code
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
+	"hash/fnv"
 	"sort"
 )
 
@@ -135,6 +137,34 @@ func (m *image) patch(addr, value uint64) {
 	} else {
 		binary.LittleEndian.PutUint32(at, uint32(value))
 	}
+}
+
+// bind notes that the loader puts the address of something in a library at addr. What lies there becomes a number that stands for the name, so that no
+// other name is taken for it.
+func (m *image) bind(addr uint64, name string) {
+	m.imports[addr] = name
+	h := fnv.New64a()
+	h.Write([]byte(name))
+	if v := h.Sum64(); m.word == 8 {
+		m.patch(addr, boundMark<<48|v&(1<<48-1))
+	} else {
+		m.patch(addr, boundMark>>12<<28|v&(1<<28-1))
+	}
+}
+
+const boundMark = 0xfb1d // no address begins like this
+
+// isBound tells whether a word may stand for a name.
+func (m *image) isBound(v uint64) bool {
+	return m.word == 8 && v>>48 == boundMark || m.word == 4 && v>>28 == boundMark>>12
+}
+
+// added names a place behind a symbol.
+func added(name string, n int64) string {
+	if n == 0 {
+		return name
+	}
+	return fmt.Sprintf("%s%+d", name, n)
 }
 
 // read returns the address that lies at the start of b.

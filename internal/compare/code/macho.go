@@ -45,8 +45,10 @@ func loadMachO(data []byte) (*image, bool) {
 	if !m.machoSections(f, data) || !m.settle() {
 		return nil, false
 	}
-	m.machoImports(f)
 	m.machoFacts(f, data)
+	m.machoChains(f, data) // reads what lies in the file; the others write into it
+	m.machoBinds(f, data)
+	m.machoImports(f)
 	m.lines = dwarfLines(f.DWARF)
 	if m.findGo() {
 		return m, true
@@ -114,7 +116,7 @@ func (m *image) machoImports(f *macho.File) {
 			if kind == sectSymbolStubs {
 				m.functions = append(m.functions, function{name: name + "@stub", entry: s.Addr + k*size, end: s.Addr + (k+1)*size, stub: true})
 			} else {
-				m.imports[s.Addr+k*8] = name
+				m.bind(s.Addr+k*8, name)
 			}
 		}
 	}

@@ -239,6 +239,9 @@ func firstDifferent(x, y []byte) int {
 
 // what names data with its content from an offset on.
 func (o *objects) what(addr uint64, offset int) string {
+	if at := (addr + uint64(offset)) &^ uint64(o.m.word-1); at >= addr && o.m.imports[at] != "" {
+		offset = int(at - addr)
+	}
 	name, content := o.describe(addr), o.show(addr+uint64(offset))
 	if p := o.part(addr); p != nil && p.zero {
 		if _, ok := o.m.named(addr); !ok {
@@ -337,6 +340,16 @@ func place(m *image, o object) string {
 	s := fmt.Sprintf("%d bytes at %#x in %s", len(o.data), o.addr, quote(o.part.s.name))
 	if sym, ok := m.named(o.addr); ok {
 		s = fmt.Sprintf("%d bytes of %s in %s", len(o.data), quote(sym.name), quote(o.part.s.name))
+	}
+	var names []string
+	word := m.word
+	for off := int(-o.addr & uint64(word-1)); len(m.imports) > 0 && off+word <= len(o.data) && len(names) < maxContext*2; off += word {
+		if name := m.imports[o.addr+uint64(off)]; name != "" {
+			names = append(names, quote(name))
+		}
+	}
+	if len(names) > 0 {
+		return s + ", addresses of " + strings.Join(names, ", ")
 	}
 	return s + fmt.Sprintf(": % x", o.data[:min(len(o.data), 8)])
 }
