@@ -358,6 +358,9 @@ func (o *Outcome) gather() {
 			o.LogTail = r.tail
 		}
 	}
+	if r := o.Record.Restricted; r != nil && o.Runs[0] != nil {
+		o.programs(r.Clock, o.Runs[0].Record.Steps)
+	}
 	o.Record.Account = o.Account
 }
 
