@@ -62,8 +62,9 @@ type Artifact struct {
 	dir    string
 	snap   *os.File
 	spool  *spool
-	mu     sync.Mutex // guards spool, buffer and the location of packed members
+	mu     sync.Mutex // guards spool, buffer, bins and the location of packed members
 	buffer []byte
+	bins   map[*Member]map[string]bool // of npm packages, what their package.json names
 }
 
 // A Member is one file, directory or link of what was shipped, and a container when it has Members.
