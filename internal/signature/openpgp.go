@@ -57,7 +57,7 @@ func (v *verification) packets(data []byte) {
 	}
 	for _, k := range candidates {
 		if v.openpgpMath(s, k, document) {
-			v.Key, v.Algorithm = k.Fingerprint, pgpAlgorithm(k.Public)
+			v.Key, v.Algorithm = k.Fingerprint, k.Algorithm
 			if k.Primary != k.Fingerprint {
 				v.PrimaryKey = k.Primary
 			}
@@ -66,7 +66,7 @@ func (v *verification) packets(data []byte) {
 		}
 	}
 	k := candidates[0]
-	v.Key, v.Algorithm = k.Fingerprint, pgpAlgorithm(k.Public)
+	v.Key, v.Algorithm = k.Fingerprint, k.Algorithm
 	v.end(StatusBad, "does not fit the object and key %s", k.Fingerprint)
 }
 
@@ -215,31 +215,6 @@ func issuerText(s *pgpSignature) string {
 }
 
 func rsaAlgo(a byte) bool { return a == 1 || a == 3 }
-
-func pgpAlgorithm(pk *packet.PublicKey) string {
-	switch pk.PubKeyAlgo {
-	case packet.PubKeyAlgoRSA, packet.PubKeyAlgoRSASignOnly:
-		if n, err := pk.BitLength(); err == nil {
-			return fmt.Sprintf("rsa%d", n)
-		}
-		return "rsa"
-	case packet.PubKeyAlgoECDSA:
-		if c, err := pk.Curve(); err == nil {
-			return "ecdsa-" + strings.ToLower(string(c))
-		}
-		return "ecdsa"
-	case packet.PubKeyAlgoEdDSA, packet.PubKeyAlgoEd25519:
-		if c, err := pk.Curve(); err == nil && c != packet.Curve25519 {
-			return strings.ToLower(string(c))
-		}
-		return "ed25519"
-	case packet.PubKeyAlgoEd448:
-		return "ed448"
-	case packet.PubKeyAlgoDSA:
-		return "dsa"
-	}
-	return fmt.Sprintf("openpgp-%d", pk.PubKeyAlgo)
-}
 
 func hashName(h crypto.Hash) string {
 	switch h {

@@ -34,6 +34,7 @@ type OpenPGPKey struct {
 	Fingerprint string // upper-case hex
 	Primary     string // fingerprint of the primary key
 	Public      *packet.PublicKey
+	Algorithm   string   // "ed25519", "rsa4096"
 	SHA256      [32]byte // over the public key packet
 	Created     time.Time
 	Expires     time.Time // the earlier of its own and the primary key's; zero: never
@@ -187,7 +188,7 @@ func certificateKeys(e *openpgp.Entity) ([]*OpenPGPKey, error) {
 func describe(e *openpgp.Entity, pk *packet.PublicKey, self *packet.Signature) *OpenPGPKey {
 	k := &OpenPGPKey{
 		Fingerprint: fmt.Sprintf("%X", pk.Fingerprint), Primary: fmt.Sprintf("%X", e.PrimaryKey.Fingerprint),
-		Public: pk, Created: pk.CreationTime.UTC(),
+		Public: pk, Algorithm: algorithmName(pk), Created: pk.CreationTime.UTC(),
 	}
 	h := sha256.New()
 	if err := pk.SerializeForHash(h); err != nil {
@@ -205,6 +206,32 @@ func describe(e *openpgp.Entity, pk *packet.PublicKey, self *packet.Signature) *
 		k.Unusable = "unsupported: DSA"
 	}
 	return k
+}
+
+// algorithmName names a key's algorithm with its size or curve.
+func algorithmName(pk *packet.PublicKey) string {
+	switch pk.PubKeyAlgo {
+	case packet.PubKeyAlgoRSA, packet.PubKeyAlgoRSASignOnly:
+		if n, err := pk.BitLength(); err == nil {
+			return fmt.Sprintf("rsa%d", n)
+		}
+		return "rsa"
+	case packet.PubKeyAlgoECDSA:
+		if c, err := pk.Curve(); err == nil {
+			return "ecdsa-" + strings.ToLower(string(c))
+		}
+		return "ecdsa"
+	case packet.PubKeyAlgoEdDSA, packet.PubKeyAlgoEd25519:
+		if c, err := pk.Curve(); err == nil && c != packet.Curve25519 {
+			return strings.ToLower(string(c))
+		}
+		return "ed25519"
+	case packet.PubKeyAlgoEd448:
+		return "ed448"
+	case packet.PubKeyAlgoDSA:
+		return "dsa"
+	}
+	return fmt.Sprintf("openpgp-%d", pk.PubKeyAlgo)
 }
 
 // subkey judges one subkey. A signing subkey must certify its primary key in turn, or anybody could bind another's
