@@ -23,6 +23,9 @@ func (r *run) rebuild(ctx context.Context) error {
 	if r.facts.Rebuild.Account, err = findings.Account(out, r.facts.Source); err != nil {
 		return err
 	}
+	if r.facts.Rebuild.Origins, err = findings.Origins(ctx, out, r.store, r.dir); err != nil {
+		return err
+	}
 	r.req.Progress("looking for copies among the inputs")
 	r.facts.Rebuild.Copies, err = findings.Copies(ctx, out, r.store, r.dir)
 	r.facts.Rebuild.CopyCheck = err == nil

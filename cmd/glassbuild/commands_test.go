@@ -24,6 +24,9 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"check": checkStatus,
 	"field": fieldOf,
 	"repo":  makeRepo,
+
+	"origin": originOf,
+
 	"mktar": makeTar,
 	"mkzip": makeZip,
 

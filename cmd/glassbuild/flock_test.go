@@ -130,11 +130,29 @@ func verifyExpected(t *testing.T, bin, dir string, env []string, expected *vendo
 				t.Fatalf("no verdict, exit code %d\n%s", cmd.ProcessState.ExitCode(), stderr.String())
 			}
 			wrong := flockDifferences(r, v)
+			if want, ok := flockOrigins[r.Name]; ok && !opt.Host {
+				if problem := originProblem(v, want.output, want.by, want.source); problem != "" {
+					wrong = append(wrong, problem)
+				}
+			}
 			if got := cmd.ProcessState.ExitCode(); got != r.Exit || len(wrong) > 0 {
 				t.Errorf("exit code %d, want %d; %s\n%s", got, r.Exit, strings.Join(wrong, "; "), stderr.String())
 			}
 		})
 	}
+}
+
+// flockOrigins is what honest releases say of the source that is in them.
+var flockOrigins = map[string]struct {
+	output, by string
+	source     []string
+}{
+	"merlin-c":    {"merlin-sum", "file-symbols", []string{"src/lookup.c", "src/merlin-sum.c", "src/sum.c"}},
+	"merlin-cpp":  {"merlin", "depfiles,file-symbols", []string{"cli/main.cpp", "src/lookup.c", "src/merlin.h", "src/sum.c"}},
+	"harrier-deb": {"harrier_1.4.0_amd64.deb/data.tar.gz/usr/bin/harrier", "file-symbols", []string{"src/harrier.c", "src/manifest.c"}},
+	"wren":        {"wren-options-0.9.2.tgz", "same-bytes,source-maps", []string{"LICENSE", "README.md", "package.json", "src/index.ts", "src/parse.ts"}},
+	"heron":       {"heron-2.1.0-py3-none-any.whl", "same-bytes", []string{"src/heron/__init__.py", "src/heron/__main__.py", "src/heron/scan.py"}},
+	"ibis":        {"ibis-3.0.1.jar", "class-files", []string{"src/main/java/example/ibis/AccountNumber.java", "src/main/java/example/ibis/Main.java"}},
 }
 
 // flockDifferences says in which way an answer is not the expected one: result, match, the check that decided, and whether

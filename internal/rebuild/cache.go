@@ -21,6 +21,7 @@ type cached struct {
 	Git     vcs.Log
 	Record  Record
 	Account *Account
+	Left    *Left
 }
 
 const cacheKind = "rebuild"
@@ -86,7 +87,7 @@ func (o *Outcome) fromCache(req Request, key string) bool {
 	if err != nil {
 		return false
 	}
-	res := &Result{Dir: dir, Outputs: c.Outputs, Git: c.Git, Record: c.Record.Runs[0], kept: req.Store}
+	res := &Result{Dir: dir, Outputs: c.Outputs, Git: c.Git, Record: c.Record.Runs[0], Left: c.Left, kept: req.Store}
 	for i, out := range c.Outputs {
 		if out.Path != req.Recipe.Artifacts[i].Output || !req.Store.Holds(out.SHA256, out.Size) {
 			return false
@@ -128,7 +129,7 @@ func (o *Outcome) toCache(ctx context.Context, req Request, key string) {
 			return
 		}
 	}
-	data, err := json.Marshal(cached{Outputs: o.Runs[0].Outputs, Git: o.Runs[0].Git, Record: o.Record, Account: o.Account})
+	data, err := json.Marshal(cached{Outputs: o.Runs[0].Outputs, Git: o.Runs[0].Git, Record: o.Record, Account: o.Account, Left: o.Runs[0].Left})
 	if err == nil {
 		req.Store.PutResult(cacheKind, key, data)
 	}

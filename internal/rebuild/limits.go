@@ -19,5 +19,10 @@ const (
 	clockWindow  = 1 << 20 // what is looked through at once for the time of a run
 	maxModFile   = 1 << 20 // a go.mod that git is asked for
 
+	leftFiles = 200_000  // entries of the folder of the source after the steps
+	leftRead  = 4_000    // of those that may be source, how many are read
+	leftBytes = 64 << 20 // of them together
+	leftFile  = 8 << 20  // of one
+
 	maxPackageLock = 256 << 20 // a package lock of the commit
 )

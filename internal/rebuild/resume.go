@@ -14,6 +14,7 @@ type firstRun struct {
 	Outputs []sandbox.Output
 	Git     vcs.Log
 	Record  RunRecord
+	Left    *Left
 }
 
 const firstKind = "first-run"
@@ -30,7 +31,7 @@ func (o *Outcome) keepFirst(ctx context.Context, req Request, key string) {
 			return
 		}
 	}
-	if data, err := json.Marshal(firstRun{r.Outputs, r.Git, r.Record}); err == nil {
+	if data, err := json.Marshal(firstRun{r.Outputs, r.Git, r.Record, r.Left}); err == nil {
 		_ = req.Store.PutResult(firstKind, key, data)
 	}
 }
@@ -49,7 +50,7 @@ func (o *Outcome) firstKept(req Request, key string) *Result {
 	if err != nil {
 		return nil
 	}
-	r := &Result{Dir: dir, Outputs: f.Outputs, Git: f.Git, Record: f.Record}
+	r := &Result{Dir: dir, Outputs: f.Outputs, Git: f.Git, Record: f.Record, Left: f.Left}
 	for i, out := range f.Outputs {
 		if out.Path != req.Recipe.Artifacts[i].Output || restore(req, out, r.Path(out.Path)) != nil {
 			return nil

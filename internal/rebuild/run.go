@@ -27,6 +27,7 @@ type Result struct {
 	Git     vcs.Log          // what the build asked git
 	Log     string           // host path of the log
 	Record  RunRecord
+	Left    *Left // of the first run; nil of others
 	tail    []string
 	kept    *store.Store // where the outputs lie, in place of Dir, when they are of an earlier build
 }
@@ -150,6 +151,9 @@ func (o *Outcome) runOnce(ctx context.Context, req Request, n int, shown view) (
 	}
 	if err := res.collect(ctx, req, s); err != nil {
 		return res, err
+	}
+	if n == 0 {
+		res.Left = o.leave(ctx, req, s, v)
 	}
 	res.Record.Times, err = timesIn(res, res.Outputs, v.told.spans(res.Record.Started, time.Now()), req.Commit.Facts().Committer.When)
 	return res, err

@@ -50,7 +50,7 @@ var open = []string{
 	"**/sha256", "**/tree-sha256", "**/lock-sha256", "**/trusted-roots", "**/checksum-database", "**/digest", "**/hash", "**/commit", "**/git-tree", "**/object", "**/payload", "**/key", "**/public-key",
 	"**/status", "**/state", "**/kind", "**/format", "**/type", "**/class", "**/cause", "**/chosen-by", "**/origin", "**/how", "**/algorithm", "**/ecosystem", "**/flags/*", "**/declared/*",
 	"**/forgiven/*/name", "**/signed/*/name", "**/members/*/runs", "**/exceptions/*", "**/vote/*", "votes/**", "document/**", "**/stamp/at",
-	"**/newest/*", "**/since", "**/transformed/*/before", "**/transformed/*/after", "**/moved/*/before", "**/moved/*/now", "**/moved/*/seen", "**/opaque/*/last-touched",
+	"**/newest/*", "**/since", "**/origins/*/by/*", "**/transformed/*/before", "**/transformed/*/after", "**/moved/*/before", "**/moved/*/now", "**/moved/*/seen", "**/opaque/*/last-touched",
 }
 
 // rules are the places of everything else.
@@ -60,15 +60,16 @@ var rules = []struct {
 }{
 	{line, []string{"summary", "checks/*/text", "checks/*/hint", "problems/*/text", "problems/*/hint", "**/findings/*/text", "**/transformed/*/why", "**/signature/detail", "**/signers/*/detail",
 		"**/recipe/unknown/*", "**/recipe/refused/*", "**/recipe/contradictions/*", "recipe/unknown/*", "recipe/refused/*", "recipe/contradictions/*", "**/disagreement/detail", "**/git-refused/*",
-		"**/account/why", "**/network-refused/*", "**/explain/*", "**/regions/*/*", "**/modules/*/detail", "**/vendored/*/detail", "published/detail", "**/voucher/detail",
+		"**/account/why", "**/origins/*/why", "**/network-refused/*", "**/explain/*", "**/regions/*/*", "**/modules/*/detail", "**/vendored/*/detail", "published/detail", "**/voucher/detail",
 		"**/conflicts/*", "**/notes/*", "**/withdrawn", "**/refused/*/reason", "**/refused/*/hint", "provenance/contradictions/*", "provenance/unsearched/*", "**/lists/*/refused", "**/unshipped/*/why"}},
 	{code, []string{"**/recipe/text", "**/recipe/lines/*/*", "recipe/text", "recipe/lines/*/*"}},
 	{path, []string{"subject/member", "**/findings/*/path", "**/opaque/*/path", "**/transformed/*/path", "**/submodules/*/path", "**/by/*/paths/*", "**/touched/*/what", "**/paths/*/match",
-		"**/members/*/path", "**/members/*/tree-path", "**/members/*/output", "**/rebuilt/name", "**/layer", "**/layers/*/path", "**/outputs/*/name", "**/disagreement/output", "**/account/source/*/name", "**/account/fetched/*/name",
+		"**/members/*/path", "**/members/*/tree-path", "**/members/*/output", "**/rebuilt/name", "**/layer", "**/layers/*/path", "**/outputs/*/name", "**/disagreement/output", "**/account/source/*/name", "**/account/fetched/*/name", "**/origins/*/names/*", "**/origins/*/source/*/name", "**/origins/*/package/*/name",
+		"**/origins/*/made/*/name", "**/origins/*/unread/*", "**/origins/*/unknown/*",
 		"**/copies/*/output", "**/copies/*/member", "**/copies/*/input", "release/files/*/name", "release/lists/*/name", "release/lists/*/missing/*", "release/lists/*/differs/*", "release/stray/*",
 		"release/unshipped/*/name", "release/files/*/evidence"}},
 	{name, []string{"subject/name", "subject/within/name", "**/repository", "**/refs/*", "**/signer", "**/stamp/by", "**/stamp/principal", "**/trusted-roots/name", "**/tags/*/name", "**/tags-used/*/name",
-		"**/moved/*/name", "**/signed-by", "**/submodules/*/url", "**/builder/layers/*/name", "**/builder/layers/*/version", "builder/layers/*/name", "builder/layers/*/version", "recipe/target", "**/recipe/target", "**/account/layers/*/name", "**/voucher/by",
+		"**/moved/*/name", "**/signed-by", "**/submodules/*/url", "**/builder/layers/*/name", "**/builder/layers/*/version", "builder/layers/*/name", "builder/layers/*/version", "recipe/target", "**/recipe/target", "**/account/layers/*/name", "**/origins/*/parts/*/name", "**/voucher/by",
 		"**/modules/*/path", "**/modules/*/version", "**/vendored/*/path", "**/vendored/*/version", "published/path", "published/version", "**/statements/*/name", "**/statements/*/subject",
 		"**/principal", "**/identity", "**/issuer", "**/logs/*", "**/timestamps/*", "**/says/*", "**/fields/*", "**/refused/*/name", "provenance/searched/*"}},
 }

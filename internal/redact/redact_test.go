@@ -327,3 +327,31 @@ func TestUnsealed(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestOriginPaths: which files are in a binary is left out with the other names of files; how many they are is not.
+func TestOriginPaths(t *testing.T) {
+	t.Parallel()
+	sum := strings.Repeat("a", 64)
+	whole := sample(t)
+	whole.Commitments = nil
+	whole.Rebuild.Origins = []verdict.Origin{{Names: []string{"out/secret-name"}, SHA256: sum, By: []string{"debug-data"}, Why: "secret-name", Source: []verdict.Digest{{Name: "src/secret-name", SHA256: sum}},
+		Package: []verdict.Digest{{Name: "p/secret-name", SHA256: sum}}, Made: []verdict.MadeFile{{Name: "gen/secret-name"}}, Unread: []string{"u/secret-name"}, Unknown: []string{"/home/secret-name"},
+		Parts: []verdict.OriginPart{{Kind: "module", Name: "example.org/module", Files: 3}}}}
+	whole, err := Seal(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := Redact(must(t, whole, nil), Paths)
+	v = must(t, v, err)
+	o := v.Rebuild.Origins[0]
+	if out := text(t, o); strings.Contains(out, "secret-name") {
+		t.Error(out)
+	}
+	if o.SHA256 != sum || o.By[0] != "debug-data" || len(o.Source) != 1 || o.Source[0].SHA256 != sum || o.Parts[0].Name != "example.org/module" {
+		t.Errorf("%+v", o)
+	}
+	all, err := Redact(whole, All)
+	if all = must(t, all, err); strings.Contains(text(t, all.Rebuild.Origins), "example.org") {
+		t.Error("all: the module is shown")
+	}
+}

@@ -46,10 +46,15 @@ func accountLine(a *verdict.Account) string {
 
 // markdownAccount lists the files of the source that were read.
 func markdownAccount(b *strings.Builder, v verdict.Verdict) {
-	if v.Rebuild == nil || v.Rebuild.Account == nil {
-		return
+	for _, r := range rebuilds(v) {
+		if r.Account != nil {
+			markdownRead(b, r.Account)
+		}
+		markdownOrigins(b, r)
 	}
-	a := v.Rebuild.Account
+}
+
+func markdownRead(b *strings.Builder, a *verdict.Account) {
 	fmt.Fprintf(b, "\n<details><summary>What the build read: %d of %d files of the source</summary>\n\n%s\n\n| file | sha256 |\n| --- | --- |\n", len(a.Source), a.Of, code(accountLine(a)))
 	for i, f := range a.Source {
 		if i == maxRows {

@@ -13,12 +13,17 @@ import (
 type (
 	junitSuite struct {
 		XMLName  xml.Name    `xml:"testsuite"`
+		Read     []junitRead `xml:"properties>property,omitempty"`
 		Name     string      `xml:"name,attr"`
 		Tests    int         `xml:"tests,attr"`
 		Failures int         `xml:"failures,attr"`
 		Errors   int         `xml:"errors,attr"`
 		Skipped  int         `xml:"skipped,attr"`
 		Cases    []junitCase `xml:"testcase"`
+	}
+	junitRead struct {
+		Name  string `xml:"name,attr"`
+		Value string `xml:"value,attr"`
 	}
 	junitCase struct {
 		Class   string      `xml:"classname,attr"`
@@ -38,6 +43,11 @@ type (
 // a suite of green cases for a verdict that did not pass.
 func JUnit(v verdict.Verdict) ([]byte, error) {
 	s := junitSuite{Name: "glassbuild " + printable(v.Subject.Name)}
+	for _, r := range rebuilds(v) {
+		if r.Account != nil {
+			s.Read = append(s.Read, junitRead{"read", readLine(r.Account)})
+		}
+	}
 	for _, c := range v.Checks {
 		s.add(c.ID, c.Status, c.Text, c.Hint)
 	}

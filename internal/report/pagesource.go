@@ -105,8 +105,11 @@ func (p page) build(v verdict.Verdict) {
 		p.El("p", fmt.Sprintf("%d files, %d bytes", in.Files, in.Bytes))
 		p.modules(in.Modules)
 	}
-	if r := v.Rebuild; r != nil {
+	for _, r := range rebuilds(v) {
 		p.account(r.Account)
+		p.origins(r)
+	}
+	if r := v.Rebuild; r != nil {
 		p.El("h3", "Runs")
 		text := fmt.Sprintf("%d runs", r.Runs)
 		if r.Agree {

@@ -75,6 +75,15 @@ func SARIF(v verdict.Verdict) ([]byte, error) {
 		Results:    []sarifResult{},
 		Properties: map[string]any{"result": v.Result, "match": v.Match, "summary": v.Summary, "policySha256": v.Policy.SHA256},
 	}
+	for i, r := range rebuilds(v) {
+		if a := r.Account; a != nil {
+			name := "read"
+			if i > 0 {
+				name += strconv.Itoa(i + 1)
+			}
+			run.Properties[name] = map[string]any{"source": len(a.Source), "of": a.Of, "opaque": len(a.Opaque), "generated": a.Generated, "vendored": a.Vendored, "proved": a.Proved}
+		}
+	}
 	shipped := sarifArtifact{uri(v.Subject.Name)}
 	if v.Subject.SHA256 != "" {
 		run.Artifacts = []sarifFile{{shipped, v.Subject.Size, map[string]string{"sha-256": v.Subject.SHA256}}}

@@ -44,6 +44,7 @@ func Text(v verdict.Verdict, s Style) []byte {
 	}
 	w.release(v)
 	w.members(v)
+	w.read(v)
 	w.recipe(v)
 	for i, e := range v.Exceptions {
 		if i == 0 {

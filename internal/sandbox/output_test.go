@@ -121,6 +121,39 @@ func TestOutputsThatCannotBe(t *testing.T) {
 	}
 }
 
+// TestList names what TestOutputs would collect, and brings nothing.
+func TestList(t *testing.T) {
+	t.Parallel()
+	b := start(t, spec())
+	b.run(0, "tool-outputs", "/out")
+	found, err := b.List(t.Context(), "/out", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := map[string]string{}
+	for _, o := range found {
+		kinds[o.Path] = o.Kind
+		if o.SHA256 != "" {
+			t.Errorf("contents of %+v", o)
+		}
+		if o.Path == "bin/tool" && o.Size != 4 {
+			t.Errorf("%+v", o)
+		}
+	}
+	if kinds["bin/tool"] != sandbox.OutputFile || kinds["setuid"] != sandbox.OutputFile || kinds["link"] != sandbox.OutputLink || kinds["bin"] != sandbox.OutputDirectory || len(found) != 13 {
+		t.Errorf("%d: %v", len(found), kinds)
+	}
+	if _, err := b.List(t.Context(), "/out", 3); err == nil || !strings.Contains(err.Error(), "limit reached") {
+		t.Error(err)
+	}
+	if _, err := b.List(t.Context(), "/out/none", 0); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+	if data, err := b.Read(t.Context(), "/out/bin/tool", 4); err != nil || string(data) != "tool" {
+		t.Errorf("afterwards: %q, %v", data, err)
+	}
+}
+
 func TestRead(t *testing.T) {
 	t.Parallel()
 	b := start(t, spec())

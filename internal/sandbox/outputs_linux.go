@@ -49,10 +49,28 @@ func (s *session) Outputs(ctx context.Context, target, dst string, limits Output
 	return c.receive(ctx)
 }
 
+func (s *session) List(ctx context.Context, target string, files int) ([]Output, error) {
+	if err := s.usable(ctx); err != nil {
+		return nil, err
+	}
+	if err := insidePath("folder", target); err != nil {
+		return nil, err
+	}
+	if files == 0 {
+		files = defaultOutputFiles
+	}
+	order := wire.Collect{Path: target, Files: files, PathBytes: maxOutputPath, MaxDepth: maxOutputDepth, Names: true}
+	if err := wire.Send(s.control, wire.KindCollect, order); err != nil {
+		return nil, s.broke(err)
+	}
+	c := &collection{s: s, limits: OutputLimits{Files: files}, target: target}
+	return c.receive(ctx)
+}
+
 // collection takes in what the first process sends. It checks every bound itself again.
 type collection struct {
 	s      *session
-	root   *os.Root
+	root   *os.Root // nil: nothing but names is asked for
 	limits OutputLimits
 	target string
 	out    []Output
@@ -108,6 +126,10 @@ func (c *collection) entry(ctx context.Context, e wire.Entry) error {
 	}
 	out := Output{Path: name, Kind: e.Kind, Mode: mode(e), Size: e.Size, ModTime: e.ModTime, Link: string(e.Link), Problem: e.Problem}
 	switch {
+	case c.root == nil:
+		if e.Content {
+			return fmt.Errorf("contents that nobody asked for: %q", name)
+		}
 	case e.Content:
 		if e.Kind != wire.EntryFile || e.Problem != "" || e.Mode&0o7000 != 0 || e.Size < 0 {
 			return fmt.Errorf("contents of what has none: %q", name)

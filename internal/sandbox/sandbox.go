@@ -46,6 +46,8 @@ type Session interface {
 	// Outputs copies the regular files below target, a path inside, to the folder dst, which it makes. Everything else
 	// is reported and never made.
 	Outputs(ctx context.Context, target, dst string, limits OutputLimits) ([]Output, error)
+	// List returns what lies below target without any contents: at most files entries, 0 being as many as Outputs takes.
+	List(ctx context.Context, target string, files int) ([]Output, error)
 	// Read returns one regular file from inside, of at most limit bytes. errors.Is(err, fs.ErrNotExist) when missing.
 	Read(ctx context.Context, path string, limit int64) ([]byte, error)
 	// Isolation returns what was obtained.

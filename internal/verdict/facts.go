@@ -235,6 +235,7 @@ type Rebuild struct {
 	Packed    bool      `json:"packed,omitempty"` // nothing was built: this program packed the files of the commit
 	CopyCheck bool      `json:"copy-check"`       // the outputs were held against every input
 	Account   *Account  `json:"account,omitempty"`
+	Origins   []Origin  `json:"origins,omitempty"`         // what the outputs say of the source that is in them
 	Refused   []string  `json:"network-refused,omitempty"` // what the first run tried to reach, one line each
 }
 

@@ -59,3 +59,10 @@ const minBulk = 4 // functions that differ before a compiler is to blame
 const maxOddBytes = 64 << 10 // bytes that differ in more than addresses before two programs are compared the long way
 
 const stretch = 256 // bytes that are compared at once where most are the same
+
+const (
+	maxSourceFiles = 200_000   // names of source files that one program holds
+	maxSourceName  = 4096      // bytes of one
+	maxDebugData   = 512 << 20 // bytes of debug data, expanded, that are read for them
+	maxDebugUnits  = 100_000   // units of it
+)

@@ -27,9 +27,8 @@ const (
 	magic120 = 0xfffffff1
 )
 
-// parsePclntab reads the function table; text is where the program's Go code begins when the table does not say (since
-// Go 1.26 it does not).
-func parsePclntab(data []byte, text, etext uint64) (*pclntab, bool) {
+// pclntabHeader reads where the parts of the table lie.
+func pclntabHeader(data []byte) (*pclntab, bool) {
 	if len(data) < 72 || data[4] != 0 || data[5] != 0 || data[7] != 8 && data[7] != 4 {
 		return nil, false
 	}
@@ -45,7 +44,7 @@ func parsePclntab(data []byte, text, etext uint64) (*pclntab, bool) {
 		return le.Uint64(data[8+8*i:])
 	}
 	p := &pclntab{
-		data: data, text: text, etext: etext, count: word(0), quantum: uint64(max(data[6], 1)), names: word(3), units: word(4), files: word(5), tables: word(6), funcs: word(7),
+		data: data, count: word(0), quantum: uint64(max(data[6], 1)), names: word(3), units: word(4), files: word(5), tables: word(6), funcs: word(7),
 		startLine: magic == magic120, order: le,
 	}
 	size := uint64(len(data))
@@ -54,9 +53,18 @@ func parsePclntab(data []byte, text, etext uint64) (*pclntab, bool) {
 			return nil, false
 		}
 	}
-	if p.count > maxFunctions || p.count == 0 || p.count > (size-p.funcs)/8 {
+	return p, p.count <= maxFunctions && p.count > 0 && p.count <= (size-p.funcs)/8
+}
+
+// parsePclntab reads the function table; text is where the program's Go code begins when the table does not say (since
+// Go 1.26 it does not).
+func parsePclntab(data []byte, text, etext uint64) (*pclntab, bool) {
+	p, ok := pclntabHeader(data)
+	if !ok {
 		return nil, false
 	}
+	p.text, p.etext = text, etext
+	le, size := binary.LittleEndian, uint64(len(data))
 	p.functions = make([]function, 0, p.count)
 	p.nameText = string(data[p.names:min(max(p.names, p.units), size)])
 	table := data[p.funcs:]

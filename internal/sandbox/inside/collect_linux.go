@@ -135,6 +135,9 @@ func openOwned(dir int, name string, flags int) (int, error) {
 // file sends one regular file, or reports it when it would be more than one.
 func (c *collector) file(dir int, name string, e wire.Entry) error {
 	e.Kind = wire.EntryFile
+	if c.what.Names {
+		return c.send(e)
+	}
 	fd, err := openOwned(dir, name, unix.O_RDONLY|unix.O_NOFOLLOW)
 	if err != nil {
 		return failed("open "+strconv.Quote(string(e.Path)), err)

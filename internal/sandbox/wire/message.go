@@ -114,12 +114,13 @@ type Exited struct {
 // TraceComplete says that every file that a step opened was told.
 const TraceComplete = "complete"
 
-// Collect asks for the regular files below Path.
+// Collect asks for the regular files below Path, or with Names only for what they are called.
 type Collect struct {
 	Path                string
 	Files               int
 	Bytes               int64
 	PathBytes, MaxDepth int
+	Names               bool
 }
 
 // ReadFile asks for one small file.

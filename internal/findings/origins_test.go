@@ -1,0 +1,189 @@
+package findings
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/glassbuild/glassbuild/internal/builder"
+	"github.com/glassbuild/glassbuild/internal/rebuild"
+	"github.com/glassbuild/glassbuild/internal/sandbox"
+	"github.com/glassbuild/glassbuild/internal/source"
+	"github.com/glassbuild/glassbuild/internal/store"
+	"github.com/glassbuild/glassbuild/internal/verdict"
+)
+
+// kestrel builds the two programs of the sample vendor with this machine's Go, as a rebuild would have left them.
+func kestrel(t *testing.T, args ...string) *rebuild.Outcome {
+	t.Helper()
+	o := &rebuild.Outcome{Tree: &source.Tree{}, TreeDir: t.TempDir(), Builder: &builder.Root{}, Account: &rebuild.Account{Proved: true}}
+	from := filepath.Join("..", "..", "testdata", "vendors", "kestrel")
+	err := filepath.WalkDir(from, func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(p)
+		if err != nil {
+			return err
+		}
+		rel, _ := filepath.Rel(from, p)
+		to := filepath.Join(o.TreeDir, rel)
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			return err
+		}
+		sum := sha256.Sum256(data)
+		o.Tree.Files = append(o.Tree.Files, source.Entry{Path: filepath.ToSlash(rel), Mode: 0o100644, Size: int64(len(data)), SHA256: hex.EncodeToString(sum[:])})
+		if !strings.HasSuffix(rel, "_test.go") {
+			o.Account.Source = append(o.Account.Source, filepath.ToSlash(rel))
+		}
+		return os.WriteFile(to, data, 0o644)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	res := &rebuild.Result{Dir: t.TempDir(), Left: &rebuild.Left{}}
+	cmd := exec.Command("go", append(append([]string{"build", "-o", res.Dir + "/"}, args...), "./cmd/kestrel", "./cmd/kestrel-rules")...)
+	cmd.Dir, cmd.Env = o.TreeDir, append(os.Environ(), "GOFLAGS=", "GOWORK=off", "CGO_ENABLED=0", "GOTOOLCHAIN=local")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, name := range []string{"kestrel", "kestrel-rules"} {
+		res.Outputs = append(res.Outputs, sandbox.Output{Path: name, Kind: sandbox.OutputFile})
+	}
+	o.Runs = []*rebuild.Result{res}
+	o.Builder.Layers = []builder.Layer{{Name: "go", Version: "1.26", Dir: runtime.GOROOT(), Target: "/usr/local/go", Digest: "h1:x"}}
+	return o
+}
+
+func originsOf(t *testing.T, o *rebuild.Outcome) []verdict.Origin {
+	t.Helper()
+	st, err := store.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	run, err := st.NewRun()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer run.Close()
+	list, err := Origins(t.Context(), o, st, run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func namesIn(list []verdict.Digest) []string {
+	var names []string
+	for _, f := range list {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
+// TestOriginsOfKestrel: each of two programs from one tree says which files of it are in it, and which of the other's are not.
+func TestOriginsOfKestrel(t *testing.T) {
+	t.Parallel()
+	o := kestrel(t, "-trimpath", "-buildvcs=false", "-ldflags=-s -w")
+	list := originsOf(t, o)
+	if len(list) != 2 {
+		t.Fatalf("%+v", list)
+	}
+	embedded := []string{"rules/base.toml", "rules/install.toml", "rules/persistence.toml", "rules/rules.go"}
+	for i, want := range []struct{ source, more []string }{
+		{[]string{"cmd/kestrel/main.go", "engine/pattern.go", "engine/rule.go", "engine/scan.go", "engine/set.go"}, embedded},
+		{[]string{"cmd/kestrel-rules/main.go", "engine/pattern.go", "engine/rule.go", "engine/set.go"}, append([]string{"engine/scan.go"}, embedded...)},
+	} {
+		got := list[i]
+		if !slices.Equal(namesIn(got.Source), want.source) || !slices.Equal(namesIn(got.Package), want.more) || !slices.Equal(got.By, []string{"go-line-table", "go-packages"}) {
+			t.Errorf("%v: %q and %q, by %q", got.Names, namesIn(got.Source), namesIn(got.Package), got.By)
+		}
+		if len(got.Unread) > 0 || got.Silent > 0 {
+			t.Errorf("%+v", got)
+		}
+		for _, f := range got.Source {
+			if len(f.SHA256) != 64 || f.Size == 0 {
+				t.Errorf("%+v", f)
+			}
+		}
+		if len(got.Parts) != 1 || got.Parts[0].Name != "go 1.26" || got.Parts[0].Files < 100 {
+			t.Errorf("%+v", got.Parts)
+		}
+		// the dependency was not among the frozen inputs: its files lie nowhere
+		for _, name := range got.Unknown {
+			if !strings.HasPrefix(name, "github.com/BurntSushi/toml@") {
+				t.Errorf("%q lies nowhere", name)
+			}
+		}
+		if len(got.Unknown) == 0 {
+			t.Error("files of a module that nobody fetched are placed")
+		}
+	}
+}
+
+// TestOriginsAgainstTheTrace: a file that the program names and the trace has not seen is said to be so.
+func TestOriginsAgainstTheTrace(t *testing.T) {
+	t.Parallel()
+	o := kestrel(t, "-trimpath", "-buildvcs=false")
+	o.Account.Source = slices.DeleteFunc(o.Account.Source, func(f string) bool { return f == "engine/scan.go" || f == "rules/base.toml" })
+	got := originsOf(t, o)[0]
+	if !slices.Equal(got.Unread, []string{"engine/scan.go"}) || slices.Contains(namesIn(got.Package), "rules/base.toml") {
+		t.Errorf("unread %q, packages %q", got.Unread, namesIn(got.Package))
+	}
+	o.Account = nil // nothing was traced: nothing can be held against it
+	if got := originsOf(t, o)[0]; len(got.Unread) > 0 {
+		t.Errorf("%q", got.Unread)
+	}
+}
+
+// TestOriginsOfWhatDoesNotSay: bytes that nothing compiled are no origin, and a copy of a file of the tree is.
+func TestOriginsOfWhatDoesNotSay(t *testing.T) {
+	t.Parallel()
+	o := kestrel(t, "-trimpath", "-buildvcs=false")
+	license, err := os.ReadFile(filepath.Join(o.TreeDir, "LICENSE"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Runs[0].Outputs = nil
+	for name, data := range map[string]string{"text": "nothing", "copy": string(license), "cut": "\x7fELF\x02\x01\x01", "x.js": "x();\n//# sourceMappingURL=x.js.map\n"} {
+		if err := os.WriteFile(o.Runs[0].Path(name), []byte(data), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		o.Runs[0].Outputs = append(o.Runs[0].Outputs, sandbox.Output{Path: name, Kind: sandbox.OutputFile})
+	}
+	slices.SortFunc(o.Runs[0].Outputs, func(a, b sandbox.Output) int { return strings.Compare(a.Path, b.Path) })
+	list := originsOf(t, o)
+	var said []string
+	for _, x := range list {
+		said = append(said, x.Names[0]+":"+strings.Join(x.By, ","))
+		if len(x.By) == 0 && x.Silent != 1 {
+			t.Errorf("%+v", x)
+		}
+	}
+	if !slices.Equal(said, []string{"copy:same-bytes", "cut:", "x.js:"}) {
+		t.Errorf("%q", said)
+	}
+}
+
+func TestEmbeds(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		pattern, file string
+		all, want     bool
+	}{
+		{"a.txt", "a.txt", false, true}, {"*.txt", "a.txt", false, true}, {"*.txt", "d/a.txt", false, false}, {"d", "d/a.txt", false, true}, {"d", "d/e/a.txt", false, true},
+		{"d", "d/.hidden", false, false}, {"d", "d/_x/a", false, false}, {"d", "d/.hidden", true, true}, {"d/*", "d/.hidden", false, true}, {".hidden", ".hidden", false, true},
+		{"d/*.txt", "d/a.txt", false, true}, {"d/*.txt", "d/a.md", false, false}, {"[", "a", false, false}, {".", "a/b", false, true}, {"d/e", "d", false, false},
+	} {
+		if got := embeds(c.pattern, c.file, c.all); got != c.want {
+			t.Errorf("%q of %q: %v", c.file, c.pattern, got)
+		}
+	}
+}
