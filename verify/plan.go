@@ -61,7 +61,11 @@ func (p *Plan) Text() []byte {
 	line("sha256", "%s", f.Subject.SHA256)
 	line("source", "%s", fault.Quote(f.Source.Repository))
 	line("commit", "%s (chosen by the %s)", f.Source.Commit, f.Source.ChosenBy)
-	line("recipe", "chosen by the %s, sha256 %s", p.recipe.ChosenBy, p.recipe.Recipe.Digest)
+	who := string(p.recipe.ChosenBy)
+	if f.Recipe != nil && f.Recipe.Place != "" {
+		who += ", " + fault.Quote(f.Recipe.Place)
+	}
+	line("recipe", "chosen by the %s, sha256 %s", who, p.recipe.Recipe.Digest)
 	b.WriteString("\n")
 	for _, l := range p.recipe.Lines {
 		text := strings.TrimRight(l.Text, "\n")

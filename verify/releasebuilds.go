@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"path"
 	"slices"
 
 	"github.com/glassbuild/glassbuild/internal/artifact"
@@ -103,28 +104,70 @@ func (l *release) buildCommit(ctx context.Context, id, by string) error {
 	if err != nil {
 		return err
 	}
-	written := b.req.RecipeFile != ""
-	if !written {
-		_, err := b.commit.ReadFile(recipe.FileName, tomlfile.MaxBytes+1)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	places := []string{b.req.RecipeFile}
+	if b.req.RecipeFile == "" {
+		if places, err = l.places(ctx, b); err != nil {
 			return err
 		}
-		written = err == nil
+		defer func(req *Request) { req.RecipeFile = "" }(&l.run.req)
 	}
-	if written {
-		if err := b.findRecipe(ctx); err != nil {
+	for i, place := range places {
+		if i > 0 {
+			if b, err = l.openCommit(ctx, id, by); err != nil {
+				return err
+			}
+		}
+		if err := l.written(ctx, b, place, id, by); err != nil {
 			return err
 		}
-		if len(b.recipe.Recipe.Targets) > 0 {
-			return l.targets(ctx, b, id, by)
-		}
-		return l.make(ctx, b)
+	}
+	if len(places) > 0 {
+		return nil
 	}
 	return l.inferred(ctx, b, id, by)
 }
 
+// places are the recipes of a commit that make files of the release: the one at the root, "", and those that make a file of a name
+// that was shipped.
+func (l *release) places(ctx context.Context, b *run) ([]string, error) {
+	var list []string
+	_, err := b.commit.ReadFile(recipe.FileName, tomlfile.MaxBytes+1)
+	switch {
+	case err == nil:
+		list = append(list, "")
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	}
+	in := recipe.Request{ReadFile: b.commit.ReadFile, Paths: func() ([]string, error) { return b.commit.Paths(ctx) }, Fits: func(artifacts []recipe.Artifact) recipe.Fit {
+		for _, a := range artifacts {
+			if a.Member == "" && slices.ContainsFunc(l.files, func(f *releaseFile) bool { return path.Base(f.name) == path.Base(a.Output) }) {
+				return recipe.Named
+			}
+		}
+		return recipe.NoFit
+	}}
+	others, err := in.Naming(ctx)
+	for _, place := range others {
+		list = append(list, recipe.AtCommit+place)
+	}
+	return list, err
+}
+
+// written builds by one recipe, all its targets.
+func (l *release) written(ctx context.Context, b *run, place, id, by string) error {
+	b.req.RecipeFile = place
+	if err := b.findRecipe(ctx); err != nil {
+		return err
+	}
+	if len(b.recipe.Recipe.Targets) > 0 {
+		return l.targets(ctx, b, id, by)
+	}
+	return l.make(ctx, b)
+}
+
 // targets makes one build for each target of the recipe's build matrix.
 func (l *release) targets(ctx context.Context, b *run, id, by string) error {
+	place := b.req.RecipeFile
 	for i, t := range b.recipe.Recipe.Targets {
 		if i > 0 {
 			var err error
@@ -132,7 +175,7 @@ func (l *release) targets(ctx context.Context, b *run, id, by string) error {
 				return err
 			}
 		}
-		b.req.Target = t.Name
+		b.req.RecipeFile, b.req.Target = place, t.Name
 		if err := b.findRecipe(ctx); err != nil {
 			return err
 		}

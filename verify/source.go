@@ -232,7 +232,10 @@ func (r *run) findRecipe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	in := recipe.Request{ReadFile: r.commit.ReadFile, Artefact: &inference}
+	in := recipe.Request{ReadFile: r.commit.ReadFile, Artefact: &inference, Paths: func() ([]string, error) { return r.commit.Paths(ctx) }}
+	if r.shipped != nil {
+		in.Fits = r.fits
+	}
 	if r.req.RecipeFile != "" {
 		if err := in.ReadOwn(r.req.RecipeFile); err != nil {
 			return err
@@ -258,22 +261,29 @@ func (r *run) chooseTarget(res *recipe.Resolved) error {
 	if r.shipped == nil && r.req.Target == "" {
 		return nil
 	}
-	named := func(t recipe.Target) bool {
-		return slices.ContainsFunc(t.Artifacts, func(a recipe.Artifact) bool { return a.Member == "" && path.Base(a.Output) == r.shipped.Name })
-	}
-	placed := func(t recipe.Target) bool {
-		return slices.ContainsFunc(t.Artifacts, func(a recipe.Artifact) bool {
-			if a.Member == "" || r.subject.Path != "" && a.Member != r.subject.Path {
-				return false
-			}
-			_, err := r.shipped.Find(a.Member)
-			return err == nil
-		})
-	}
+	named := func(t recipe.Target) bool { return r.fits(t.Artifacts) == recipe.Named }
+	placed := func(t recipe.Target) bool { return r.fits(t.Artifacts) == recipe.Placed }
 	if r.shipped != nil && slices.ContainsFunc(res.Recipe.Targets, named) {
 		return res.Choose(r.req.Target, named)
 	}
 	return res.Choose(r.req.Target, placed)
+}
+
+// fits holds the artifacts of a recipe, or of one of its targets, against what was shipped.
+func (r *run) fits(list []recipe.Artifact) recipe.Fit {
+	best := recipe.NoFit
+	for _, a := range list {
+		switch {
+		case a.Member == "" && (path.Base(a.Output) == r.shipped.Name || path.Base(a.Output) == path.Base(r.subject.Path)):
+			return recipe.Named
+		case a.Member == "" || r.subject.Path != "" && a.Member != r.subject.Path:
+		default:
+			if _, err := r.shipped.Find(a.Member); err == nil {
+				best = recipe.Placed
+			}
+		}
+	}
+	return best
 }
 
 // inference gathers what a recipe can be inferred from. Content stays open until the function that it returns is called.

@@ -19,6 +19,9 @@ import (
 // Recipe writes down how the commit becomes what is shipped, and who said so.
 func Recipe(res *recipe.Resolved) *verdict.Recipe {
 	f := &verdict.Recipe{SHA256: res.Recipe.Digest, ChosenBy: string(res.ChosenBy), Text: string(res.Recipe.TOML()), Dirty: res.Recipe.VCS.Dirty, Target: res.Recipe.Target}
+	if res.Place != recipe.FileName {
+		f.Place = res.Place
+	}
 	for _, l := range res.Lines {
 		f.Lines = append(f.Lines, verdict.Line{Text: l.Text, ChosenBy: string(l.ChosenBy), Why: l.Why})
 	}

@@ -12,6 +12,7 @@ const (
 	MaxArtifacts = 1024
 	// MaxTargets bounds the targets of a recipe.
 	MaxTargets = 256
+	maxRecipes = 256 // of one commit
 	// MaxPath bounds a path, in bytes; PATH_MAX is 4096 on Linux.
 	MaxPath      = 4000
 	maxManifest  = 4 << 20 // a package.json

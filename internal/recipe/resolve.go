@@ -35,6 +35,8 @@ type Request struct {
 	Place    string                                         // path of the recipe at the commit; "" is FileName
 	Dir      string                                         // folder of the auditor's own file, which what it names lies in
 	Artefact *Inference                                     // the shipped binaries; nil when there are none
+	Paths    func() ([]string, error)                       // lists the files of the commit; nil where nobody can
+	Fits     func([]Artifact) Fit                           // holds artifacts against what was shipped; nil where nothing was
 }
 
 // AtCommit begins the name of a recipe that lies at the commit, under another path than FileName.
@@ -86,6 +88,7 @@ type Resolved struct {
 	ChosenBy Chooser   // who gave the recipe as a whole
 	Lines    []Line    // the canonical form line by line
 	Inferred *Inferred // set when the artefact chose
+	Place    string    // path of the recipe at the commit; "" where it is not from there
 }
 
 // Choose keeps one target of the recipe: the named one, or else the only one for which is says yes. A recipe without targets is as it was.
@@ -136,7 +139,7 @@ func Resolve(ctx context.Context, in Request) (*Resolved, error) {
 	}
 	if in.Artefact == nil || len(in.Artefact.Binaries) == 0 && in.Artefact.Package == nil {
 		return nil, fault.Usagef("recipe", "there is none: no file was named, the commit has no %s, and nothing shipped tells how it was built", FileName).
-			WithHint("write one, or let `glassbuild init` do it")
+			WithHint("%s", in.missing(ctx))
 	}
 	inferred, err := Infer(ctx, *in.Artefact)
 	if err != nil {
@@ -149,7 +152,12 @@ func Resolve(ctx context.Context, in Request) (*Resolved, error) {
 func (in *Request) atCommit(ctx context.Context) (*Resolved, error) {
 	name := in.Place
 	if name == "" {
-		name = FileName
+		if name = FileName; in.Fits != nil {
+			var err error
+			if name, err = in.choosePlace(ctx); name == "" || err != nil {
+				return nil, err
+			}
+		}
 	}
 	data, err := in.ReadFile(name, tomlfile.MaxBytes+1)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -161,17 +169,26 @@ func (in *Request) atCommit(ctx context.Context) (*Resolved, error) {
 	if err != nil {
 		return nil, err
 	}
-	lockName := LockFileName
-	if in.Place != "" {
-		lockName = strings.TrimSuffix(in.Place, ".toml") + ".lock"
-	}
+	lockName := strings.TrimSuffix(name, ".toml") + ".lock"
 	lock, err := in.ReadFile(lockName, MaxLockBytes+1)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	return parsed(name, data, lockName, lock, Commit, func(beside string, limit int64) ([]byte, error) {
+	res, err := parsed(name, data, lockName, lock, Commit, func(beside string, limit int64) ([]byte, error) {
 		return in.ReadFile(path.Join(path.Dir(name), beside), limit)
 	})
+	if err == nil {
+		res.Place = name
+	}
+	return res, err
+}
+
+// missing says what to do where no recipe was found.
+func (in *Request) missing(ctx context.Context) string {
+	if all, err := in.others(ctx); err == nil && len(all) > 0 {
+		return "the commit holds other recipes; name one with --recipe: " + strings.Join(asNamed(all), ", ")
+	}
+	return "write one, or let `glassbuild init` do it"
 }
 
 func parsed(name string, data []byte, lockName string, lock []byte, by Chooser, beside func(string, int64) ([]byte, error)) (*Resolved, error) {

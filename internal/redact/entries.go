@@ -63,7 +63,7 @@ var rules = []struct {
 		"**/account/why", "**/origins/*/why", "**/network-refused/*", "**/explain/*", "**/regions/*/*", "**/modules/*/detail", "**/vendored/*/detail", "published/detail", "**/voucher/detail",
 		"**/conflicts/*", "**/notes/*", "**/withdrawn", "**/refused/*/reason", "**/refused/*/hint", "provenance/contradictions/*", "provenance/unsearched/*", "**/lists/*/refused", "**/unshipped/*/why"}},
 	{code, []string{"**/recipe/text", "**/recipe/lines/*/*", "recipe/text", "recipe/lines/*/*"}},
-	{path, []string{"subject/member", "**/findings/*/path", "**/opaque/*/path", "**/transformed/*/path", "**/submodules/*/path", "**/by/*/paths/*", "**/touched/*/what", "**/paths/*/match",
+	{path, []string{"subject/member", "recipe/path", "**/recipe/path", "**/findings/*/path", "**/opaque/*/path", "**/transformed/*/path", "**/submodules/*/path", "**/by/*/paths/*", "**/touched/*/what", "**/paths/*/match",
 		"**/members/*/path", "**/members/*/tree-path", "**/members/*/output", "**/rebuilt/name", "**/layer", "**/layers/*/path", "**/outputs/*/name", "**/disagreement/output", "**/account/source/*/name", "**/account/fetched/*/name", "**/origins/*/names/*", "**/origins/*/source/*/name", "**/origins/*/package/*/name",
 		"**/origins/*/made/*/name", "**/origins/*/unread/*", "**/origins/*/unknown/*",
 		"**/copies/*/output", "**/copies/*/member", "**/copies/*/input", "release/files/*/name", "release/lists/*/name", "release/lists/*/missing/*", "release/lists/*/differs/*", "release/stray/*",

@@ -275,10 +275,14 @@ func recipeSettings(f Facts, p *policy.Policy) Check {
 		return inconclusive("the recipe asks for a stamp that says the tree was modified, and only the auditor can accept that").
 			hint("give the recipe yourself with --recipe, or set [rebuild] dirty in the policy")
 	}
-	if r.Target != "" {
-		return passed("chosen by the %s, target %s", r.ChosenBy, fault.Quote(r.Target)).with("sha256", r.SHA256)
+	who := "chosen by the " + r.ChosenBy
+	if r.Place != "" {
+		who += ": " + fault.Quote(r.Place)
 	}
-	return passed("chosen by the %s", r.ChosenBy).with("sha256", r.SHA256)
+	if r.Target != "" {
+		who += ", target " + fault.Quote(r.Target)
+	}
+	return passed("%s", who).with("sha256", r.SHA256)
 }
 
 func recipeContradiction(f Facts, _ *policy.Policy) Check {

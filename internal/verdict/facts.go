@@ -169,6 +169,7 @@ type Recipe struct {
 	Dirty          bool     `json:"dirty,omitempty"`          // a dirty stamp is asked for
 	Lock           string   `json:"lock-sha256,omitempty"`
 	Target         string   `json:"target,omitempty"` // of the recipe's build matrix
+	Place          string   `json:"path,omitempty"`   // at the commit, where that is not the root's glassbuild.toml
 }
 
 // Line is one line of a recipe and who chose it.
