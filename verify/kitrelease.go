@@ -114,6 +114,15 @@ func (l *release) besideFiles(take func(string, []string)) error {
 		}
 		take(strings.TrimPrefix(path.Dir(l.laidAs(f.name)), "."), list)
 	}
+	for _, d := range l.lists {
+		var list []string
+		for _, file := range d.detachedOf(signatureSuffixes) {
+			if rel, err := filepath.Rel(filepath.Dir(d.file), file); err == nil && !l.has(path.Join(path.Dir(d.name), rel)) {
+				list = append(list, file)
+			}
+		}
+		take(strings.TrimPrefix(path.Dir(l.laidAs(d.name)), "."), list)
+	}
 	return nil
 }
 

@@ -129,6 +129,9 @@ func (l *release) chain(ctx context.Context) error {
 		return err
 	}
 	l.describe()
+	if err := l.judgeLists(); err != nil {
+		return err
+	}
 	if err := l.build(ctx); err != nil {
 		return err
 	}
@@ -224,6 +227,7 @@ func (l *release) account(ctx context.Context) error {
 		}
 	})
 	c := &verdict.Comparison{Whole: verdict.Identical, Counts: map[string]int{}}
+	named := l.namedBy()
 	for i, f := range l.files {
 		res := results[i]
 		if res.err != nil {
@@ -233,7 +237,7 @@ func (l *release) account(ctx context.Context) error {
 			l.facts.Problems = append(l.facts.Problems, verdict.ProblemOf(res.err, verdict.CheckArtefact))
 		}
 		l.facts.Problems = append(l.facts.Problems, res.problems...)
-		out := verdict.ReleaseFile{Name: f.name, SHA256: f.sum, Size: f.size, Format: res.format, Counts: map[string]int{}}
+		out := verdict.ReleaseFile{Name: f.name, SHA256: f.sum, Size: f.size, Format: res.format, Counts: map[string]int{}, Lists: named[f.name]}
 		for _, m := range res.members {
 			c.Counts[m.State]++
 			out.Counts[m.State]++
@@ -249,6 +253,23 @@ func (l *release) account(ctx context.Context) error {
 	}
 	l.facts.Comparison = c
 	return nil
+}
+
+// namedBy tells for each file which lists name it as it is.
+func (l *release) namedBy() map[string][]string {
+	sums := map[string]*releaseFile{}
+	for _, f := range l.files {
+		sums[f.name] = f
+	}
+	named := map[string][]string{}
+	for _, list := range l.lists {
+		for _, e := range list.entries {
+			if f := sums[e.name]; f != nil && f.err == nil && (list.algorithm == "sha256" && f.sum == e.sum || list.algorithm == "sha512" && f.sum512 == e.sum) {
+				named[e.name] = append(named[e.name], list.name)
+			}
+		}
+	}
+	return named
 }
 
 // failed tells whether a file could not be read.

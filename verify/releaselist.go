@@ -20,6 +20,8 @@ type digestList struct {
 	algorithm string
 	entries   []listed
 	refused   error
+	file      string // on this machine
+	data      []byte // until its signatures were judged
 }
 
 // listed is one line of it.
@@ -51,7 +53,7 @@ func readList(file, name string) (*digestList, error) {
 	if err != nil {
 		return nil, fault.Usagef(fault.Quote(file), "cannot be read: %w", bare(err))
 	}
-	l := &digestList{name: name, sum: digestOf(data)}
+	l := &digestList{name: name, sum: digestOf(data), file: file, data: data}
 	l.entries, l.algorithm, l.refused = parseList(data, path.Dir(name))
 	return l, nil
 }
@@ -143,7 +145,7 @@ func unescape(name string) (string, bool) {
 func detached(file, name string, present map[string]bool) bool {
 	ext := path.Ext(name)
 	switch ext {
-	case ".asc", ".sig", ".minisig", ".pem", ".cert", ".crt":
+	case ".asc", ".sig", ".gpg", ".sign", ".sshsig", ".minisig", ".pem", ".cert", ".crt":
 	default:
 		return false
 	}
@@ -159,7 +161,13 @@ func detached(file, name string, present map[string]bool) bool {
 	if err != nil || len(data) > maxDetached {
 		return false
 	}
+	if onePacket(data) {
+		return true
+	}
 	text := strings.TrimRight(string(data), "\n")
+	if rest, ok := strings.CutPrefix(text, "untrusted comment: "); ok && ext == ".minisig" {
+		return strings.Count(rest, "\n") == 3 && !strings.ContainsFunc(rest, func(r rune) bool { return r != '\n' && (r < ' ' || r > '~') })
+	}
 	for _, kind := range []string{"PGP SIGNATURE", "SSH SIGNATURE", "CERTIFICATE", "PKCS7"} {
 		if strings.HasPrefix(text, "-----BEGIN "+kind+"-----\n") && strings.HasSuffix(text, "-----END "+kind+"-----") {
 			return strings.Trim(text, armour) == ""

@@ -170,6 +170,9 @@ func parse(name string, data []byte, now time.Time) (*Policy, error) {
 	if err := p.Source.signers(doc, p.Trust); err != nil {
 		return nil, err
 	}
+	if err := p.Release.signers(doc, p.Trust); err != nil {
+		return nil, err
+	}
 	if err := p.evidence(doc); err != nil {
 		return nil, err
 	}

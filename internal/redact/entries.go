@@ -58,7 +58,7 @@ var rules = []struct {
 	class  class
 	places []string
 }{
-	{line, []string{"summary", "checks/*/text", "checks/*/hint", "problems/*/text", "problems/*/hint", "**/findings/*/text", "**/transformed/*/why", "**/signature/detail", "**/signers/*/detail",
+	{line, []string{"summary", "checks/*/text", "checks/*/hint", "problems/*/text", "problems/*/hint", "**/findings/*/text", "**/transformed/*/why", "**/signature/detail", "**/signatures/*/detail", "**/signers/*/detail",
 		"**/recipe/unknown/*", "**/recipe/refused/*", "**/recipe/contradictions/*", "recipe/unknown/*", "recipe/refused/*", "recipe/contradictions/*", "**/disagreement/detail", "**/git-refused/*",
 		"**/account/why", "**/origins/*/why", "**/network-refused/*", "**/explain/*", "**/regions/*/*", "**/modules/*/detail", "**/vendored/*/detail", "published/detail", "**/voucher/detail",
 		"**/conflicts/*", "**/notes/*", "**/withdrawn", "**/refused/*/reason", "**/refused/*/hint", "provenance/contradictions/*", "provenance/unsearched/*", "**/lists/*/refused", "**/unshipped/*/why"}},
@@ -66,7 +66,7 @@ var rules = []struct {
 	{path, []string{"subject/member", "recipe/path", "**/recipe/path", "**/findings/*/path", "**/opaque/*/path", "**/transformed/*/path", "**/submodules/*/path", "**/by/*/paths/*", "**/touched/*/what", "**/paths/*/match",
 		"**/members/*/path", "**/members/*/tree-path", "**/members/*/output", "**/rebuilt/name", "**/layer", "**/layers/*/path", "**/outputs/*/name", "**/disagreement/output", "**/account/source/*/name", "**/account/fetched/*/name", "**/origins/*/names/*", "**/origins/*/source/*/name", "**/origins/*/package/*/name",
 		"**/origins/*/made/*/name", "**/origins/*/unread/*", "**/origins/*/unknown/*",
-		"**/copies/*/output", "**/copies/*/member", "**/copies/*/input", "release/files/*/name", "release/lists/*/name", "release/lists/*/missing/*", "release/lists/*/differs/*", "release/stray/*",
+		"**/copies/*/output", "**/copies/*/member", "**/copies/*/input", "release/files/*/name", "release/lists/*/name", "release/lists/*/signatures/*/name", "release/files/*/lists/*", "release/lists/*/missing/*", "release/lists/*/differs/*", "release/stray/*",
 		"release/unshipped/*/name", "release/files/*/evidence"}},
 	{name, []string{"subject/name", "subject/within/name", "**/repository", "**/refs/*", "**/signer", "**/stamp/by", "**/stamp/principal", "**/trusted-roots/name", "**/tags/*/name", "**/tags-used/*/name",
 		"**/moved/*/name", "**/signed-by", "**/submodules/*/url", "**/builder/layers/*/name", "**/builder/layers/*/version", "builder/layers/*/name", "builder/layers/*/version", "recipe/target", "**/recipe/target", "**/account/layers/*/name", "**/origins/*/parts/*/name", "**/voucher/by",

@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -11,10 +12,11 @@ import (
 
 // Checks of a release.
 const (
-	CheckListed    = "release.listed"
-	CheckAccounted = "release.accounted"
-	CheckUnshipped = "release.unshipped"
-	CheckAttested  = "release.attested"
+	CheckListed     = "release.listed"
+	CheckListSigned = "release.signed"
+	CheckAccounted  = "release.accounted"
+	CheckUnshipped  = "release.unshipped"
+	CheckAttested   = "release.attested"
 )
 
 // releaseCatalogue is every check of a release: those of each build, then those of the files as a whole.
@@ -35,6 +37,7 @@ func buildRelease() []entry {
 	}
 	return append(list,
 		entry{CheckListed, "the lists of digests name what was shipped, and nothing else", releaseListed},
+		entry{CheckListSigned, "the lists of digests are signed by whom the policy names", releaseSigned},
 		entry{CheckAccounted, "whatever would run was rebuilt, and everything else comes from the source", releaseAccounted},
 		entry{CheckAttested, "there is signed evidence about every file", releaseAttested},
 		entry{CheckUnshipped, "whatever was rebuilt or attested was shipped", releaseUnshipped},
@@ -112,6 +115,65 @@ func releaseListed(f Facts, p *policy.Policy) Check {
 	}
 	return passed("%s, every file is named and as it says", fault.Quote(r.Lists[0].Name))
 }
+
+// releaseSigned says who signed the lists, and holds every file against those that the policy's signers signed. A list is no
+// trust by itself, and neither is a signature by somebody whom the policy does not name.
+func releaseSigned(f Facts, p *policy.Policy) Check {
+	r := f.Release
+	if r == nil {
+		return notReached("signatures of lists")
+	}
+	want := p.Release.ListsBy
+	counts := map[string]bool{}
+	why := "the release has no list of digests"
+	var said []string
+	for _, l := range r.Lists {
+		var who []string
+		text := fault.Quote(l.Name) + " is not signed"
+		for i, s := range l.Signatures {
+			if i == 0 || s.Status == signedGood {
+				text = fmt.Sprintf("%s %s", fault.Quote(l.Name), describeSignature(s.Signature))
+			}
+			if s.Status == signedGood {
+				who = append(who, s.Signer)
+			}
+		}
+		said = append(said, text)
+		switch {
+		case want == "":
+			continue
+		case l.Refused != "":
+			why = fault.Quote(l.Name) + " is no list of digests"
+			continue
+		}
+		ok, missing := p.Trust.Satisfied(want, who)
+		if counts[l.Name] = ok && len(who) > 0; !counts[l.Name] {
+			why = text + "; " + missing
+		}
+	}
+	if want == "" {
+		if len(said) == 0 {
+			return reported("the release has no list of digests")
+		}
+		return reported("%s (not demanded by the policy)", strings.Join(said, "; "))
+	}
+	for _, file := range r.Files {
+		if file.State == Listed || slices.ContainsFunc(file.Lists, func(name string) bool { return counts[name] }) {
+			continue
+		}
+		if slices.Contains(mapped(counts), true) {
+			why = "no list that they signed names it"
+		}
+		return failed("%s: the policy demands a list signed by %s, and %s", fault.Quote(file.Name), fault.Quote(want), why).
+			hint("ask the vendor for the list and its signature; the policy decides who counts: [[principal]] names keys and identities")
+	}
+	if len(r.Files) == 0 || !slices.Contains(mapped(counts), true) {
+		return failed("the policy demands a list signed by %s, and %s", fault.Quote(want), why)
+	}
+	return passed("%s", strings.Join(said, "; "))
+}
+
+func mapped(counts map[string]bool) []bool { return slices.Collect(maps.Values(counts)) }
 
 func more(n int) string {
 	if n <= 1 {

@@ -22,6 +22,7 @@ type ReleaseFile struct {
 	State    string         `json:"state"`            // the worst of its members; "partial" for a container that was not rebuilt and whose members are all accounted for
 	Counts   map[string]int `json:"counts,omitempty"` // members by state
 	Evidence string         `json:"evidence,omitempty"`
+	Lists    []string       `json:"lists,omitempty"`  // lists of digests that name it as it is
 	Signed   bool           `json:"signed,omitempty"` // evidence that the policy demands is about it
 }
 
@@ -34,6 +35,15 @@ type DigestList struct {
 	Missing   []string `json:"missing,omitempty"`
 	Differs   []string `json:"differs,omitempty"` // files that have another digest than it says
 	Refused   string   `json:"refused,omitempty"` // why it is no list
+
+	Signatures []ListSignature `json:"signatures,omitempty"` // files beside it that sign it
+}
+
+// ListSignature is a detached signature beside a list, or a bundle that signs its bytes.
+type ListSignature struct {
+	Name   string `json:"name"` // of its file
+	SHA256 string `json:"sha256"`
+	Signature
 }
 
 // Unshipped is something that belongs to the release and was not found in it.
