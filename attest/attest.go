@@ -45,6 +45,7 @@ type Request struct {
 	SourceURI  string   // where others find the repository; "" is Repository when it is a URL, else its remote origin
 	RecipeFile string   // "" is the recipe at the commit
 	Target     string   // of the recipe's build matrix; it can be left out where there is one
+	Sandbox    string   // what makes sandboxes: "embedded", which "" is too, or an OCI runtime by its path or its name in PATH
 	PolicyFile string   // what is demanded of the build; "" is the built-in policy
 	Shipped    []string // files and archives that are about to be shipped; each must be what the commit gives
 	Image      string   // reference of an image that the build gave as an OCI layout; it is the subject then
@@ -81,7 +82,7 @@ type Result struct {
 
 // Run builds and signs. The result is set also beside an error: what was signed before it was signed.
 func Run(ctx context.Context, req Request) (*Result, error) {
-	r, err := begin(req)
+	r, err := begin(ctx, req)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +103,7 @@ func Run(ctx context.Context, req Request) (*Result, error) {
 }
 
 // begin reads what the caller gave, before anything is built and before any connection.
-func begin(req Request) (*run, error) {
+func begin(ctx context.Context, req Request) (*run, error) {
 	if req.Progress == nil {
 		req.Progress = func(string, ...any) {}
 	}
@@ -115,7 +116,11 @@ func begin(req Request) (*run, error) {
 	case req.Signer == nil:
 		return nil, fault.Usagef("attest", "nothing to sign with").WithHint("--key FILE, --kms URI or --keyless")
 	}
-	r := &run{req: req, policy: policy.Default(), runtime: sandbox.Embedded()}
+	r := &run{req: req, policy: policy.Default()}
+	var err error
+	if r.runtime, err = sandbox.Open(ctx, req.Sandbox, func() (string, error) { return r.dir.Dir("sandbox") }); err != nil {
+		return nil, err
+	}
 	if req.PolicyFile != "" {
 		p, err := policy.Load(req.PolicyFile, req.Now())
 		if err != nil {

@@ -19,6 +19,7 @@ type BuildRequest struct {
 	Repository, Commit, RecipeFile string
 	Target                         string // of the recipe's build matrix
 	PolicyFile                     string // says how many runs, and whose packages count; "" is the built-in policy
+	Sandbox                        string // as in Request
 	Offline, NoCache               bool
 	Keep                           string
 	Out                            string // folder for the outputs; it must not exist or be empty
@@ -48,7 +49,7 @@ func Build(ctx context.Context, req BuildRequest) (*BuildResult, error) {
 		}
 	}
 	r, err := begin(ctx, Request{Repository: req.Repository, Commit: req.Commit, RecipeFile: req.RecipeFile, Target: req.Target, PolicyFile: req.PolicyFile, Offline: req.Offline,
-		NoCache: req.NoCache || req.Shell, Keep: req.Keep, ToolVersion: req.ToolVersion, CacheDir: req.CacheDir, Progress: req.Progress})
+		Sandbox: req.Sandbox, NoCache: req.NoCache || req.Shell, Keep: req.Keep, ToolVersion: req.ToolVersion, CacheDir: req.CacheDir, Progress: req.Progress})
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,8 @@ package verify
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/gomod"
@@ -20,11 +22,47 @@ func Doctor(ctx context.Context) ([]Finding, bool) {
 	if err != nil {
 		list = append(list, Finding{Name: "sandbox", Needed: true, Detail: err.Error(), Remedy: fault.HintOf(err)})
 	}
+	list = append(list, runtimeFindings(ctx)...)
 	list = append(list, cacheFinding(), goFinding())
 	for _, f := range list {
 		ok = ok && (f.OK || !f.Needed)
 	}
 	return list, ok
+}
+
+// runtimeFindings tries out the OCI runtimes of this machine. None is needed.
+func runtimeFindings(ctx context.Context) []Finding {
+	var list []Finding
+	for _, path := range sandbox.Found() {
+		f := Finding{Name: "runtime " + filepath.Base(path), Detail: path}
+		if err := tryRuntime(ctx, path); err != nil {
+			f.Detail, f.Remedy = err.Error(), fault.HintOf(err)
+		} else {
+			f.OK, f.Detail = true, path+": --sandbox "+path+" works as well"
+		}
+		list = append(list, f)
+	}
+	if len(list) == 0 {
+		list = append(list, Finding{Name: "OCI runtime", Detail: "none found; none is needed", Remedy: "with runc installed, --sandbox runc builds in sandboxes that another program makes"})
+	}
+	return list
+}
+
+func tryRuntime(ctx context.Context, path string) error {
+	dir, err := os.MkdirTemp("", "glassbuild-doctor-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	r, err := sandbox.OCI(ctx, path, func() (string, error) { return os.MkdirTemp(dir, "bundle-") })
+	if err != nil {
+		return err
+	}
+	s, err := r.Start(ctx, sandbox.Spec{})
+	if err != nil {
+		return err
+	}
+	return s.Close()
 }
 
 func cacheFinding() Finding {

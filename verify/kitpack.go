@@ -33,6 +33,7 @@ type PackRequest struct {
 	Repository, Commit, RecipeFile string
 	PolicyFile                     string   // whose demands decide how much of the history is packed; never packed itself
 	Evidence                       []string // files and folders, beside what lies next to the artefact
+	Sandbox                        string   // as in Request
 	WithoutArtefact                bool     // the artefact says what is packed, and stays outside
 	Out                            string   // the kit; OUT.partial beside it is where an interrupted packing goes on
 	ToolVersion                    string
@@ -76,7 +77,7 @@ func Pack(ctx context.Context, req PackRequest) (*PackResult, error) {
 		one = req.Artefacts[0]
 	}
 	r, err := begin(ctx, Request{Artefact: one, Member: req.Member, Target: req.Target, Node: req.Node, NPM: req.NPM, Repository: req.Repository, Commit: req.Commit, RecipeFile: req.RecipeFile,
-		PolicyFile: req.PolicyFile, ToolVersion: req.ToolVersion, CacheDir: req.CacheDir, DataDir: req.DataDir, NoCache: true, Progress: req.Progress, packing: p})
+		PolicyFile: req.PolicyFile, ToolVersion: req.ToolVersion, CacheDir: req.CacheDir, DataDir: req.DataDir, NoCache: true, Sandbox: req.Sandbox, Progress: req.Progress, packing: p})
 	if err != nil {
 		return nil, err
 	}

@@ -68,6 +68,7 @@ type Request struct {
 	DataDir     string // where UpdateTrust stores; "" is the user's data folder
 	Sign        Sign   // the zero value signs nothing
 	Progress    func(format string, args ...any)
+	Sandbox     string // what makes sandboxes: "embedded", which "" is too, or an OCI runtime by its path or its name in PATH
 	Kit         string // file or image that everything is taken from which is not the auditor's own; "" is none
 
 	packing *packing // what is read falls into this kit
@@ -190,7 +191,11 @@ func begin(ctx context.Context, req Request) (*run, error) {
 	if req.Progress == nil {
 		req.Progress = func(string, ...any) {}
 	}
-	r := &run{req: req, policy: policy.Default(), runtime: sandbox.Embedded(), now: time.Now(), history: req.History, judged: func() {}}
+	r := &run{req: req, policy: policy.Default(), now: time.Now(), history: req.History, judged: func() {}}
+	var err error
+	if r.runtime, err = sandbox.Open(ctx, req.Sandbox, func() (string, error) { return r.dir.Dir("sandbox") }); err != nil {
+		return nil, err
+	}
 	r.facts.Now = r.now
 	r.facts.Tool = verdict.Tool{Name: "glassbuild", Version: req.ToolVersion}
 	if (req.Node == "") != (req.NPM == "") || req.Node != "" && !(npm.ValidVersion(req.Node) && npm.ValidVersion(req.NPM)) {

@@ -56,6 +56,7 @@ Exit codes: 0 signed, 1 refused, 3 not reproducible or a service that failed, 4 
 	f.StringVar(&req.RecipeFile, "recipe", "", "recipe file (default: glassbuild.toml at the commit)")
 	f.StringVar(&req.Target, "target", "", "target of the recipe's build matrix; each is attested by itself")
 	f.StringVar(&req.PolicyFile, "policy", "", "what is demanded of the build (default: the built-in policy)")
+	sandboxFlag(c, &req.Sandbox)
 	f.StringVar(&req.Image, "image", "", "image that the build gave as an archive of an OCI layout: it is attested by its digest")
 	f.StringArrayVar(&req.Attach, "attach", nil, "attach the bundles to this image, or to this layout oci:DIR; may be given more than once")
 	f.StringVar(&req.Bundles, "bundle", "", "folder for the bundles, or a file NAME.jsonl for all of them (default: the current folder)")

@@ -44,7 +44,7 @@ Exit codes: 0 the runs agree, 3 they do not or the build failed, 4 wrong flags o
 			}
 			ctx, p := a.progress(c.Context())
 			res, err := verify.Build(ctx, verify.BuildRequest{
-				Repository: f.repo, Commit: f.commit, RecipeFile: f.recipe, Target: f.target, PolicyFile: policyFile, Offline: f.offline, NoCache: f.noCache, Keep: f.keep,
+				Repository: f.repo, Commit: f.commit, RecipeFile: f.recipe, Target: f.target, PolicyFile: policyFile, Sandbox: f.sandbox, Offline: f.offline, NoCache: f.noCache, Keep: f.keep,
 				Out: out, Shell: shell, ToolVersion: version(), Progress: p.Step, Pause: p.Close,
 				Vary: vary, FindCause: findCause,
 			})

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
 )
 
 // TestSourceDocs runs the example of docs/source.md and holds its output against what the page says; … stands for anything, and
@@ -41,7 +43,7 @@ func TestSourceDocs(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "docs.txtar"), []byte(script), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	t.Run("example", func(t *testing.T) { runScripts(t, dir) })
+	t.Run("example", func(t *testing.T) { runScripts(t, testscript.Params{Dir: dir}, "embedded") })
 	t.Cleanup(func() { // the script runs in parallel with this function
 		got, err := os.ReadFile(out)
 		if err != nil {

@@ -90,6 +90,7 @@ build of it takes is packed once.`,
 	f.StringVar(&req.PolicyFile, "policy", "", "record as much of the history as this policy asks for; the policy itself is not packed")
 	f.StringVar(&req.Member, "member", "", "the recipe is for this file inside the archive")
 	f.StringArrayVar(&req.Evidence, "evidence", nil, "file or folder with signed evidence, beside what lies next to the artefact; may be repeated")
+	sandboxFlag(c, &req.Sandbox)
 	f.BoolVar(&req.WithoutArtefact, "without-artefact", false, "leave the artefact itself out")
 	f.StringVarP(&req.Out, "output", "o", "", "the kit")
 	signer.register(c)

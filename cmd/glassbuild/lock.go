@@ -11,7 +11,7 @@ import (
 )
 
 func (a *app) lockCommand() *cobra.Command {
-	var repo, commit, recipeFile, policyFile, buildinfo, output string
+	var repo, commit, recipeFile, policyFile, buildinfo, output, runtime string
 	var check, offline bool
 	c := &cobra.Command{
 		Use:   "lock",
@@ -23,7 +23,7 @@ the lock beside the recipe takes exactly these bytes or none. --check compares i
 		Args: exactly(0, ""),
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx, p := a.progress(c.Context())
-			text, err := verify.Lock(ctx, verify.Request{Repository: repo, Commit: commit, RecipeFile: recipeFile, PolicyFile: policyFile, Buildinfo: buildinfo, Offline: offline, Progress: p.Step})
+			text, err := verify.Lock(ctx, verify.Request{Repository: repo, Commit: commit, RecipeFile: recipeFile, PolicyFile: policyFile, Buildinfo: buildinfo, Sandbox: runtime, Offline: offline, Progress: p.Step})
 			p.Close()
 			if err != nil {
 				return err
@@ -49,6 +49,7 @@ the lock beside the recipe takes exactly these bytes or none. --check compares i
 	c.Flags().StringVar(&policyFile, "policy", "", "policy file: its archive-keys count when versions of packages are chosen (default: the built-in one)")
 	c.Flags().StringVarP(&output, "output", "o", "glassbuild.lock", "file to write, or to compare with")
 	c.Flags().BoolVar(&check, "check", false, "compare the file with what is fetched now, write nothing")
+	sandboxFlag(c, &runtime)
 	c.Flags().BoolVar(&offline, "offline", false, "open no connection; use what was fetched before")
 	return c
 }

@@ -24,7 +24,17 @@ func TestMain(m *testing.M) {
 // testscript stands in commands_test.go.
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	runScripts(t, "testdata/script")
+	runScripts(t, testscript.Params{Dir: "testdata/script"}, "embedded")
+}
+
+// TestScriptsOverRunc runs the builds that fail, differ, copy, link or never end in sandboxes that runc makes.
+func TestScriptsOverRunc(t *testing.T) {
+	t.Parallel()
+	const runc = "/usr/sbin/runc"
+	if _, err := os.Stat(runc); err != nil {
+		t.Skipf("NO RUNC HERE: %v", err)
+	}
+	runScripts(t, testscript.Params{Files: []string{"testdata/script/build-faults.txtar"}}, runc)
 }
 
 // TestE2EScripts holds what would disturb everything that runs beside it.
@@ -32,34 +42,37 @@ func TestE2EScripts(t *testing.T) {
 	if os.Getenv("GLASSBUILD_E2E") == "" {
 		t.Skip("slow or rough: make e2e runs it")
 	}
-	runScripts(t, "testdata/e2e")
+	runScripts(t, testscript.Params{Dir: "testdata/e2e"}, "embedded")
 }
 
-func runScripts(t *testing.T, dir string) {
+// runScripts runs scripts with $SANDBOX as what is to make sandboxes.
+func runScripts(t *testing.T, p testscript.Params, sandbox string) {
 	t.Helper()
-	testscript.Run(t, testscript.Params{
-		Dir:                 dir,
-		RequireExplicitExec: true,
-		RequireUniqueNames:  true,
-		Setup:               setup,
-		Cmds:                commands,
-		Condition: func(name string) (bool, error) {
-			switch name {
-			case "sandbox":
-				return sandboxed(t), nil
-			case "debian":
-				system, err := debian.LoadSystem("/")
-				return err == nil && len(system.Mirrors("bookworm", "main")) > 0, nil
-			case "netns":
-				return exec.Command("unshare", "--user", "--map-root-user", "--net", "true").Run() == nil, nil
-			case "npm":
-				return npmRegistry() != "", nil
-			case "root":
-				return os.Geteuid() == 0, nil
-			}
-			return false, nil
-		},
-	})
+	p.RequireExplicitExec, p.RequireUniqueNames, p.Cmds = true, true, commands
+	p.Setup = func(env *testscript.Env) error {
+		env.Setenv("SANDBOX", sandbox)
+		return setup(env)
+	}
+	p.Condition = func(name string) (bool, error) {
+		switch name {
+		case "sandbox":
+			return sandboxed(t), nil
+		case "debian":
+			system, err := debian.LoadSystem("/")
+			return err == nil && len(system.Mirrors("bookworm", "main")) > 0, nil
+		case "netns":
+			return exec.Command("unshare", "--user", "--map-root-user", "--net", "true").Run() == nil, nil
+		case "npm":
+			return npmRegistry() != "", nil
+		case "root":
+			return os.Geteuid() == 0, nil
+		case "runc":
+			_, err := os.Stat("/usr/sbin/runc")
+			return err == nil, nil
+		}
+		return false, nil
+	}
+	testscript.Run(t, p)
 }
 
 // sandboxed tells whether this machine can rebuild at all; where it cannot, the program's own answer is tested alone.

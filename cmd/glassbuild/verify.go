@@ -14,6 +14,7 @@ import (
 // verifyFlags are the flags that verify and build share.
 type commonFlags struct {
 	repo, commit, recipe, target string
+	sandbox                      string
 	offline, noCache             bool
 	keep                         string
 }
@@ -25,7 +26,13 @@ func (f *commonFlags) register(c *cobra.Command) {
 	c.Flags().StringVar(&f.target, "target", "", "target of the recipe's build matrix (default: the one that makes a file of this name)")
 	c.Flags().BoolVar(&f.offline, "offline", false, "open no connection; use what was fetched before")
 	c.Flags().BoolVar(&f.noCache, "no-cache", false, "rebuild even where the same rebuild was done before")
+	sandboxFlag(c, &f.sandbox)
 	c.Flags().StringVar(&f.keep, "keep", "", "leave outputs, logs, recipe, verdict and run record in this folder")
+}
+
+// sandboxFlag registers the flag that says who makes sandboxes.
+func sandboxFlag(c *cobra.Command, to *string) {
+	c.Flags().StringVar(to, "sandbox", "embedded", "what makes sandboxes: embedded, or an OCI runtime such as runc by its path or name")
 }
 
 func (a *app) verifyCommand() *cobra.Command {
@@ -77,7 +84,7 @@ first line of the report then says so.`,
 			}
 			req := verify.Request{
 				Artefact: args[0], Kit: kitFile, Member: member, Repository: f.repo, Commit: f.commit, RecipeFile: f.recipe, Target: f.target, PolicyFile: policyFile,
-				Offline: f.offline, NoCache: f.noCache, Keep: f.keep, ToolVersion: version(), Progress: p.Step,
+				Sandbox: f.sandbox, Offline: f.offline, NoCache: f.noCache, Keep: f.keep, ToolVersion: version(), Progress: p.Step,
 				Node: node, NPM: npm, Evidence: evidence, TrustedRoot: trustedRoot, Sign: signing,
 			}
 			if plan && len(args) > 1 {

@@ -107,7 +107,7 @@ func TestIsolation(t *testing.T) {
 			t.Errorf("nobody enforces %s", name)
 		}
 	}
-	if iso.Runtime != "embedded" || iso.Carrier != "memory" && iso.Carrier != "self" || iso.Network == "" || iso.Kernel == "" {
+	if strings.Fields(chosen.Name())[0] != iso.Runtime || !slices.Contains([]string{"memory", "self", "bundle"}, iso.Carrier) || iso.Network == "" || iso.Kernel == "" {
 		t.Errorf("%+v", iso)
 	}
 	for _, n := range iso.Notes {
@@ -117,7 +117,7 @@ func TestIsolation(t *testing.T) {
 
 func TestProbe(t *testing.T) {
 	t.Parallel()
-	c, err := sandbox.Embedded().Probe(t.Context())
+	c, err := chosen.Probe(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ func BenchmarkTrue(b *testing.B) {
 		},
 	}
 	measure(b, func() {
-		s, err := sandbox.Embedded().Start(context.Background(), spec)
+		s, err := chosen.Start(context.Background(), spec)
 		if err != nil {
 			b.Skip("no sandbox to be had:", err)
 		}

@@ -17,7 +17,8 @@ var wanted = []string{"cgroup", "ipc", "mnt", "net", "pid", "user", "uts"}
 
 // describe fills Isolation, and refuses what is not isolated.
 func (s *session) describe(ready wire.Ready) error {
-	iso := Isolation{Runtime: "embedded", Carrier: s.carrier.kind, Kernel: kernel(), Limits: s.group.enforced(s.spec.Limits)}
+	iso := Isolation{Kernel: kernel(), Limits: s.group.enforced(s.spec.Limits)}
+	s.maker.describe(&iso)
 	for _, c := range ready.Checks {
 		iso.Checks = append(iso.Checks, Check(c))
 	}
@@ -36,9 +37,6 @@ func (s *session) describe(ready wire.Ready) error {
 	if !ready.Notify {
 		iso.Network = "refused, not listed: another filter of this machine already asks its own supervisor"
 	}
-	if s.carrier.note != "" {
-		iso.Notes = append(iso.Notes, Check{Name: "first process", Detail: s.carrier.note})
-	}
 	for _, n := range ready.Notes {
 		iso.Notes = append(iso.Notes, Check{Name: n.Name, Detail: n.Detail})
 	}
@@ -51,28 +49,38 @@ func (s *session) describe(ready wire.Ready) error {
 
 // checkNamespaces compares the namespaces of the first process's children with this process's own.
 func (s *session) checkNamespaces(iso *Isolation, time bool) error {
-	pid := s.process.Process.Pid
 	names := slices.Clone(wanted)
 	if time {
 		names = append(names, "time_for_children")
 	}
 	for _, name := range names {
-		own, err := os.Readlink("/proc/self/ns/" + strings.TrimSuffix(name, "_for_children"))
+		c, err := compareNamespace(s.first, name)
 		if err != nil {
 			return fault.Inconclusivef("sandbox", "cannot look at this process's namespaces: %w", err).WithCheck(CheckID)
 		}
-		inside, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", pid, name))
-		ok := err == nil && inside != own
-		detail := "its own"
-		if !ok {
-			detail = fmt.Sprintf("shared with the host, or unknown: %v", err)
-		}
-		name = strings.TrimSuffix(name, "_for_children")
-		iso.Checks = append(iso.Checks, Check{Name: "namespace " + name, OK: ok, Detail: detail})
-		iso.Namespaces = append(iso.Namespaces, name)
+		iso.Checks = append(iso.Checks, c)
+		iso.Namespaces = append(iso.Namespaces, strings.TrimPrefix(c.Name, "namespace "))
 	}
 	slices.Sort(iso.Namespaces)
 	return nil
+}
+
+// compareNamespace looks whether a process has a namespace other than this process's own.
+func compareNamespace(pid int, name string) (Check, error) {
+	short := strings.TrimSuffix(name, "_for_children")
+	own, err := os.Readlink("/proc/self/ns/" + short)
+	if err != nil {
+		return Check{}, err
+	}
+	inside, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", pid, name))
+	c := Check{Name: "namespace " + short, OK: err == nil && inside != own, Detail: "its own"}
+	switch {
+	case err != nil:
+		c.Detail = fmt.Sprintf("unknown: %v", err)
+	case !c.OK:
+		c.Detail = "shared with the host"
+	}
+	return c, nil
 }
 
 func (s *session) notified() bool { return s.isolation.Network == "refused, listed" }

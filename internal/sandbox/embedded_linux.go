@@ -2,17 +2,15 @@ package sandbox
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/sandbox/wire"
 )
 
@@ -26,108 +24,51 @@ type embeddedRuntime struct {
 	carrier func() (carrier, error)
 }
 
-func (embeddedRuntime) Name() string { return "embedded" }
+func (embeddedRuntime) Name() string { return EmbeddedName }
 
 // namespaces that the first process is born into. It enters the cgroup and time namespaces itself.
 const cloneFlags = unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
 
 func (r embeddedRuntime) Start(ctx context.Context, spec Spec) (Session, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	setup, err := plan(&spec)
-	if err != nil {
-		return nil, err
-	}
-	program, err := r.carrier()
-	if err != nil {
-		return nil, fault.Inconclusivef("sandbox", "cannot isolate: first process: %w", err).WithCheck(CheckID)
-	}
-	if spec.GitStandIn != "" && !program.fits {
-		return nil, fault.Inconclusivef("sandbox", "cannot stand in for git: this program needs shared libraries and holds no static one").
-			WithCheck(CheckID).WithHint("build it with `make build`, or with CGO_ENABLED=0")
-	}
-	s := &session{spec: spec, carrier: program, frames: make(chan frame), spare: make(chan []byte, 2), passed: make(chan passedFD, maxWaitingFDs)}
-	if err := s.launch(ctx, setup); err != nil {
-		s.Close()
-		return nil, err
-	}
-	return s, nil
+	return begin(ctx, spec, r.carrier, func(c carrier) maker { return &ownMaker{carrier: c} })
 }
 
-// launch starts the first process and has it build the root.
-func (s *session) launch(ctx context.Context, setup *wire.Setup) error {
-	grouped := make(chan *group, 1)
-	go func() { grouped <- newGroup(s.spec.Limits) }() // while the first process starts
-	err := s.spawn(setup.Identity)
-	s.group = <-grouped
-	if err != nil {
-		return explainStart(err)
-	}
-	setup.Watch = s.group.watch(s.spec.Limits)
-	if err := s.group.join(s.process.Process.Pid); err != nil {
-		return fault.Inconclusivef("sandbox", "cannot isolate: control group: %w", err).WithCheck(CheckID)
-	}
-	s.stopWatching = context.AfterFunc(ctx, func() { s.kill() })
-	sent := make(chan error, 1)
-	go func() { sent <- wire.Send(s.control, wire.KindSetup, setup) }()
-	f, err := s.next(ctx, startTimeout)
-	if err != nil {
-		return explainStart(err)
-	}
-	if err := <-sent; err != nil {
-		return explainStart(err)
-	}
-	var ready wire.Ready
-	if err := f.decode(wire.KindReady, &ready); err != nil {
-		return explainStart(err)
-	}
-	if err := s.takeListeners(ready.Listeners); err != nil {
-		return err
-	}
-	return s.describe(ready)
+// ownMaker has the kernel make the namespaces together with the first process.
+type ownMaker struct {
+	carrier  carrier
+	identity wire.Identity
 }
 
-// spawn starts the first process on a thread that stays: the kernel sends the death signal when the thread that
-// started a process ends, not when the program does (PR_SET_PDEATHSIG).
-func (s *session) spawn(id wire.Identity) error {
-	control, inside, err := socketPair(unix.SOCK_STREAM)
-	if err != nil {
-		return err
-	}
-	defer inside.Close()
-	pass, passInside, err := socketPair(unix.SOCK_SEQPACKET)
-	if err != nil {
-		control.Close()
-		return err
-	}
-	defer passInside.Close()
-	s.control = control
-	s.pass = pass
-	s.process = s.command(inside, passInside)
-	s.gone = make(chan struct{})
-	started := make(chan error)
-	go s.keep(started)
-	if err := <-started; err != nil {
-		s.process = nil
-		return err
-	}
-	go s.readFrames()
-	go s.receive()
-	return mapIDs(s.process.Process.Pid, id)
+func (m *ownMaker) command(_ *session, setup *wire.Setup, control, pass *os.File) (*exec.Cmd, error) {
+	m.identity = setup.Identity
+	return &exec.Cmd{
+		Path:        m.carrier.path,
+		Args:        []string{wire.InitName},
+		Env:         []string{wire.OneProcessor},
+		Dir:         "/",
+		ExtraFiles:  []*os.File{control, pass}, // wire.ControlFD, wire.PassFD
+		SysProcAttr: attributes(),
+	}, nil
 }
 
-// socketPair returns this side, which the runtime polls, and the other, which blocks.
-func socketPair(kind int) (ours, theirs *os.File, err error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := unix.SetNonblock(fds[0], true); err != nil {
-		return nil, nil, err
-	}
-	return os.NewFile(uintptr(fds[0]), "sandbox"), os.NewFile(uintptr(fds[1]), "sandbox"), nil
+// meet gives the first process its ids. It waits for what it is to do until it has them.
+func (m *ownMaker) meet(_ context.Context, s *session) (int, error) {
+	return s.process.Process.Pid, mapIDs(s.process.Process.Pid, m.identity)
 }
+
+// kill ends every process inside: the kernel does so when a pid namespace's first process ends.
+func (m *ownMaker) kill(s *session) { _ = s.process.Process.Kill() }
+
+func (m *ownMaker) explain(err error) error { return explainStart(err) }
+
+func (m *ownMaker) describe(iso *Isolation) {
+	iso.Runtime, iso.Carrier = EmbeddedName, m.carrier.kind
+	if m.carrier.note != "" {
+		iso.Notes = append(iso.Notes, Check{Name: "first process", Detail: m.carrier.note})
+	}
+}
+
+func (m *ownMaker) clear(*session) error { return nil }
 
 // attributes of the first process. The capabilities that the new user namespace gives are made ambient, so that they survive
 // the execution of the first process whatever user id it has.
@@ -191,24 +132,4 @@ func lastCapability() int {
 		return n
 	}
 	return unix.CAP_CHECKPOINT_RESTORE
-}
-
-// errBroken says that the first process went away.
-var errBroken = errors.New("the sandbox's first process ended")
-
-// next waits for the first process's next frame.
-func (s *session) next(ctx context.Context, within time.Duration) (frame, error) {
-	timer := time.NewTimer(within)
-	defer timer.Stop()
-	select {
-	case f, ok := <-s.frames:
-		if !ok {
-			return frame{}, s.lost()
-		}
-		return f, nil
-	case <-ctx.Done():
-		return frame{}, ctx.Err()
-	case <-timer.C:
-		return frame{}, errors.New("the sandbox's first process does not answer")
-	}
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/glassbuild/glassbuild/internal/sandbox"
 	"github.com/glassbuild/glassbuild/internal/sandbox/cgroup"
+	"github.com/glassbuild/glassbuild/internal/store"
 )
 
 // TestDaemon leaves a process behind that ignores signals and has no parent: the next step must not see it.
@@ -104,6 +105,7 @@ func TestKilled(t *testing.T) {
 			}
 			_ = c.Wait()
 			waitFor(t, "the end of the step", func() bool { return len(processes(marker)) == 0 })
+			sweepBundles(t, temp)
 			if left, err := os.ReadDir(temp); err != nil || len(left) != 0 {
 				t.Errorf("files %v, %v", left, err)
 			}
@@ -114,6 +116,39 @@ func TestKilled(t *testing.T) {
 				})
 			})
 		})
+	}
+}
+
+// sweepBundles starts the next run, after which no bundle of a killed one is left. The runtime itself ended before it, and
+// forgot its container.
+func sweepBundles(t *testing.T, temp string) {
+	t.Helper()
+	dirs, _ := filepath.Glob(filepath.Join(temp, cachePrefix+"*"))
+	if len(dirs) == 0 {
+		return // the embedded runtime makes none
+	}
+	dir := dirs[0]
+	states, _ := filepath.Glob(filepath.Join(dir, "runs", "*", "*", "state"))
+	if len(states) != 1 {
+		t.Errorf("states %q", states)
+	}
+	for _, state := range states {
+		waitFor(t, "the end of the runtime", func() bool { left, err := os.ReadDir(state); return err == nil && len(left) == 0 })
+	}
+	s, err := store.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.NewRun()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	if left, err := os.ReadDir(filepath.Join(dir, "runs")); err != nil || len(left) != 0 {
+		t.Errorf("bundles %v, %v", left, err)
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Error(err)
 	}
 }
 

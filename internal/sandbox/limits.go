@@ -53,6 +53,10 @@ const (
 	maxAttempts = 256
 	// maxStderr bounds what is kept of the first process's own complaints.
 	maxStderr = 16 << 10
+	// runtimePatience is how long an OCI runtime may take to start a first process, and to end after it.
+	runtimePatience = time.Minute
+	// maxRuntime bounds what is read of an OCI runtime's program for its digest.
+	maxRuntime = 1 << 30
 	// maxWaitingFDs bounds the descriptors that the first process may have passed and nobody fetched.
 	maxWaitingFDs = maxListen + 16
 )

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -18,15 +19,28 @@ import (
 
 	"github.com/glassbuild/glassbuild/internal/fault"
 	"github.com/glassbuild/glassbuild/internal/sandbox"
+	"github.com/glassbuild/glassbuild/internal/store"
 )
 
 // The tests run twice when they are started as root: as root, and as an ordinary user, see TestAsOrdinaryUser.
 const (
 	attackerVariable = "GLASSBUILD_TEST_ATTACKER" // a folder that holds the program, built already
 	holdVariable     = "GLASSBUILD_TEST_HOLD"     // this process is to start a sandbox and wait to be killed
+	runtimeVariable  = "GLASSBUILD_TEST_RUNTIME"  // an OCI runtime that makes the sandboxes in the place of this program
 )
 
+// chosen is the runtime under test.
+var chosen sandbox.Runtime = sandbox.Embedded()
+
 func TestMain(m *testing.M) {
+	if program := os.Getenv(runtimeVariable); program != "" {
+		r, err := sandbox.OCI(context.Background(), program, bundleFolder)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		chosen = r
+	}
 	if dir := os.Getenv(holdVariable); dir != "" {
 		hold(dir)
 		return
@@ -41,10 +55,42 @@ func TestMain(m *testing.M) {
 		os.Setenv(attackerVariable, built)
 	}
 	code := m.Run()
+	if r, err := ownRun(); err == nil && os.Getenv(runtimeVariable) != "" {
+		if left, err := os.ReadDir(r.Path()); err != nil || len(left) > 0 {
+			fmt.Fprintln(os.Stderr, "bundles are left:", left, err)
+			code = 1
+		}
+		r.Close()
+		os.RemoveAll(filepath.Dir(filepath.Dir(r.Path())))
+	}
 	if built != "" {
 		os.RemoveAll(built)
 	}
 	os.Exit(code)
+}
+
+// cachePrefix is how the folder's name begins that bundles lie in, in the temporary one.
+const cachePrefix = "cache-"
+
+var ownRun = sync.OnceValues(func() (*store.Run, error) {
+	dir, err := os.MkdirTemp("", cachePrefix)
+	if err != nil {
+		return nil, err
+	}
+	s, err := store.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	return s.NewRun()
+})
+
+// bundleFolder makes a folder as the program does: in its private one, which the next run sweeps.
+func bundleFolder() (string, error) {
+	r, err := ownRun()
+	if err != nil {
+		return "", err
+	}
+	return r.Dir("bundle")
 }
 
 // buildAttacker builds the program that the tests run inside, static, into a folder that every user can read.
@@ -105,7 +151,7 @@ func start(t *testing.T, s sandbox.Spec) *box {
 	if s.Log == nil {
 		s.Log = b
 	}
-	session, err := sandbox.Embedded().Start(t.Context(), s)
+	session, err := chosen.Start(t.Context(), s)
 	if err != nil {
 		skipWhereForbidden(t, err)
 		t.Fatalf("%v\nhint: %s", err, fault.HintOf(err))
@@ -181,7 +227,7 @@ func TestAsOrdinaryUser(t *testing.T) {
 	}
 	c := exec.CommandContext(t.Context(), self, args...)
 	c.Dir = "/"
-	c.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + tmp, attackerVariable + "=" + os.Getenv(attackerVariable)}
+	c.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + tmp, attackerVariable + "=" + os.Getenv(attackerVariable), runtimeVariable + "=" + os.Getenv(runtimeVariable)}
 	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	text, err := c.CombinedOutput()
 	if err != nil {
@@ -194,6 +240,26 @@ func TestAsOrdinaryUser(t *testing.T) {
 	}
 }
 
+// TestOverRunc runs all the other tests with runc making the sandboxes, as root and as an ordinary user.
+func TestOverRunc(t *testing.T) {
+	const program = "/usr/sbin/runc"
+	if os.Getenv(runtimeVariable) != "" {
+		t.Skip("is under way")
+	}
+	if _, err := os.Stat(program); err != nil {
+		t.Skipf("NO RUNC HERE: %v", err)
+	}
+	if os.Geteuid() != 0 && os.Getenv("HOME") == filepath.Join(os.Getenv(attackerVariable), "home") {
+		t.Skip("the tests that root started do")
+	}
+	t.Parallel()
+	c := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.timeout=5m", "-test.skip=^TestTraceAndMask$", "-test.v="+strconv.FormatBool(testing.Verbose()))
+	c.Env = append(os.Environ(), runtimeVariable+"="+program, attackerVariable+"=")
+	if text, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+}
+
 // hold starts a sandbox with two processes in it, says so, and waits for ever.
 func hold(dir string) {
 	os.Unsetenv(holdVariable)
@@ -201,7 +267,7 @@ func hold(dir string) {
 	s.Mounts[0].Source = dir
 	r, w := io.Pipe()
 	s.Log = w
-	session, err := sandbox.Embedded().Start(context.Background(), s)
+	session, err := chosen.Start(context.Background(), s)
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)

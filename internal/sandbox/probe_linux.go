@@ -11,8 +11,14 @@ import (
 	"github.com/glassbuild/glassbuild/internal/fault"
 )
 
-// Probe makes a sandbox, empty but for one overlay, and says what came of it.
 func (r embeddedRuntime) Probe(ctx context.Context) (Capabilities, error) {
+	return probe(ctx, r, r.carrier)
+}
+
+func (r *ociRuntime) Probe(ctx context.Context) (Capabilities, error) { return probe(ctx, r, r.find) }
+
+// probe makes a sandbox, empty but for one overlay, and says what came of it.
+func probe(ctx context.Context, r Runtime, find func() (carrier, error)) (Capabilities, error) {
 	if err := ctx.Err(); err != nil {
 		return Capabilities{}, err
 	}
@@ -20,7 +26,7 @@ func (r embeddedRuntime) Probe(ctx context.Context) (Capabilities, error) {
 	var out Capabilities
 	kernelOK := m.major > 5 || m.major == 5 && m.minor >= 12
 	out.add(Finding{Name: "kernel", OK: kernelOK, Needed: true, Detail: kernel(), Remedy: "run it on a machine with Linux 5.12 or newer"})
-	program, err := r.carrier()
+	program, err := find()
 	if err != nil {
 		return out, fault.Inconclusivef("sandbox", "first process: %w", err).WithCheck(CheckID)
 	}

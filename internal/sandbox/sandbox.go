@@ -17,6 +17,9 @@
 //
 // Where the machine forbids this there is no sandbox and no build: an error says the cause and the remedy. What a
 // sandbox cannot hide is said in Isolation: the wall clock, the kernel's release, the processor's own instructions.
+//
+// Two backends share all of that. Embedded makes the namespaces itself. OCI has a runtime of the OCI specification make
+// them, from a bundle that holds the same first process; what it made is looked at from here before anything is built.
 package sandbox
 
 import (
@@ -26,6 +29,9 @@ import (
 	"net"
 	"time"
 )
+
+// EmbeddedName is what the runtime is called that needs nothing but this program.
+const EmbeddedName = "embedded"
 
 // Runtime makes sandboxes.
 type Runtime interface {
@@ -205,14 +211,17 @@ type Output struct {
 
 // Isolation says what was obtained.
 type Isolation struct {
-	Runtime    string     `json:"runtime"` // "embedded"
-	Carrier    string     `json:"carrier"` // "memory" (the small static program) or "self" (this whole program again)
-	Kernel     string     `json:"kernel"`
-	Namespaces []string   `json:"namespaces"`
-	Checks     []Check    `json:"checks"`          // made from inside, all of them hold
-	Limits     []Enforced `json:"limits"`          // sorted by name
-	Network    string     `json:"network"`         // "refused, listed" or "refused, not listed: …"
-	Notes      []Check    `json:"notes,omitempty"` // how things were obtained where there is more than one way; OK is whether it was the first one
+	Runtime string `json:"runtime"` // "embedded", or what an OCI runtime calls itself: "runc"
+	// RuntimeVersion and RuntimeSHA256 are those of an OCI runtime's program.
+	RuntimeVersion string     `json:"runtime-version,omitempty"`
+	RuntimeSHA256  string     `json:"runtime-sha256,omitempty"`
+	Carrier        string     `json:"carrier"` // "memory" (the small static program), "self" (this whole program again) or "bundle" (an OCI runtime started either)
+	Kernel         string     `json:"kernel"`
+	Namespaces     []string   `json:"namespaces"`
+	Checks         []Check    `json:"checks"`          // made from inside, all of them hold
+	Limits         []Enforced `json:"limits"`          // sorted by name
+	Network        string     `json:"network"`         // "refused, listed" or "refused, not listed: …"
+	Notes          []Check    `json:"notes,omitempty"` // how things were obtained where there is more than one way; OK is whether it was the first one
 }
 
 // Check is one thing that was looked at.

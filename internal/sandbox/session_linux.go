@@ -20,11 +20,12 @@ import (
 
 // session is one running sandbox.
 type session struct {
-	spec    Spec
-	carrier carrier
-	group   *group
+	spec  Spec
+	maker maker
+	group *group
 
-	process *exec.Cmd
+	process *exec.Cmd // the first process itself, or the runtime that started it
+	first   int       // the first process's number here
 	stderr  tail
 	gone    chan struct{} // closed when the first process is reaped
 
@@ -69,25 +70,11 @@ type passedFD struct {
 	fd           int
 }
 
-// command describes the first process.
-func (s *session) command(control, pass *os.File) *exec.Cmd {
-	return &exec.Cmd{
-		Path:        s.carrier.path,
-		Args:        []string{wire.InitName},
-		Env:         []string{wire.OneProcessor},
-		Dir:         "/",
-		Stderr:      &s.stderr,
-		ExtraFiles:  []*os.File{control, pass}, // wire.ControlFD, wire.PassFD
-		SysProcAttr: attributes(),
-	}
-}
-
 // keep starts the first process and stays on its thread until it is reaped. The thread, which left its groups, is never
 // unlocked: it ends with this.
-func (s *session) keep(started chan<- error) {
+func (s *session) keep(process *exec.Cmd, started chan<- error) {
 	runtime.LockOSThread()
 	leaveGroups()
-	process := s.process
 	err := process.Start()
 	if err != nil {
 		close(s.gone)
@@ -204,7 +191,7 @@ func (s *session) takeListeners(count int) error {
 	for range count {
 		fd, err := s.take(wire.PassListener, 0)
 		if err != nil {
-			return explainStart(err)
+			return s.maker.explain(err)
 		}
 		f := os.NewFile(uintptr(fd), "listener")
 		l, err := net.FileListener(f)
@@ -235,10 +222,10 @@ func (s *session) lost() error {
 	return errBroken
 }
 
-// kill ends every process inside: the kernel does so when a pid namespace's first process ends.
+// kill ends every process inside.
 func (s *session) kill() {
-	if s.process != nil && s.process.Process != nil {
-		_ = s.process.Process.Kill()
+	if s.process != nil {
+		s.maker.kill(s)
 	}
 }
 
@@ -254,6 +241,7 @@ func (s *session) Close() error {
 		}
 		s.kill()
 		if s.process != nil {
+			err = s.maker.clear(s)
 			<-s.gone
 		}
 		for _, f := range []*os.File{s.control, s.pass} {
@@ -263,7 +251,7 @@ func (s *session) Close() error {
 		}
 		s.discardPassed()
 		s.fail(os.ErrClosed)
-		err = s.group.remove()
+		err = errors.Join(err, s.group.remove())
 	})
 	return err
 }

@@ -100,7 +100,7 @@ func TestSpecsThatCannotBe(t *testing.T) {
 	} {
 		s := spec()
 		change(&s)
-		session, err := sandbox.Embedded().Start(t.Context(), s)
+		session, err := chosen.Start(t.Context(), s)
 		if err == nil {
 			session.Close()
 			t.Errorf("%s: accepted", name)
@@ -119,7 +119,7 @@ func TestIdentity(t *testing.T) {
 		Hostname: "elsewhere", Domain: "example.net", User: "alice", Group: "staff", Home: "/home/of/alice",
 		UID: 4242, GID: 777, Umask: 0o027, CPUs: 1, BootOffset: 1000 * time.Hour, MonotonicOffset: 2000 * time.Hour, FixedAddresses: true,
 	}
-	session, err := sandbox.Embedded().Start(t.Context(), s)
+	session, err := chosen.Start(t.Context(), s)
 	if err != nil {
 		skipWhereForbidden(t, err)
 		t.Logf("without shifted clocks: %v", err)
@@ -222,7 +222,7 @@ func TestHostileImage(t *testing.T) {
 		}
 		s := spec()
 		s.Mounts = append(s.Mounts, sandbox.Mount{Kind: sandbox.Overlay, Source: image, Target: "/"})
-		session, err := sandbox.Embedded().Start(t.Context(), s)
+		session, err := chosen.Start(t.Context(), s)
 		if err == nil {
 			session.Close()
 			t.Errorf("%s: accepted", link)
@@ -271,7 +271,7 @@ func TestGit(t *testing.T) {
 	t.Parallel()
 	s := spec()
 	s.GitStandIn = "/usr/bin/git"
-	session, err := sandbox.Embedded().Start(t.Context(), s)
+	session, err := chosen.Start(t.Context(), s)
 	if err != nil && strings.Contains(err.Error(), "needs shared libraries") {
 		t.Skipf("%v; hint: %s", err, fault.HintOf(err))
 	}

@@ -40,7 +40,7 @@ func BenchmarkTrace(b *testing.B) {
 				}}
 				var log bytes.Buffer
 				s.Log = &log
-				session, err := sandbox.Embedded().Start(b.Context(), s)
+				session, err := chosen.Start(b.Context(), s)
 				if err != nil {
 					b.Skip("THIS MACHINE FORBIDS SANDBOXES: ", err)
 				}

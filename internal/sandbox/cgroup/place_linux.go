@@ -58,10 +58,10 @@ func locate(mounts, own string) places {
 				p.v2, p.v2Own = at, below(root, path)
 			}
 		case "cgroup":
+			p.v1Mounts = append(p.v1Mounts, at) // an OCI runtime makes a group in every hierarchy, with a name of ours
 			for _, c := range []string{"memory", "pids"} {
 				if path, ok := paths[c]; ok && slices.Contains(strings.Split(kind[2], ","), c) && p.v1[c] == "" {
 					p.v1[c] = filepath.Join(at, below(root, path))
-					p.v1Mounts = append(p.v1Mounts, at)
 				}
 			}
 		}
@@ -88,7 +88,7 @@ func Sweep() int {
 	if err != nil {
 		return 0
 	}
-	tops := slices.Compact(p.v1Mounts)
+	tops := p.v1Mounts
 	if p.v2 != "" {
 		tops = append(tops, p.v2)
 	}

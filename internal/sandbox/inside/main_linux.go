@@ -2,6 +2,7 @@ package inside
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -17,9 +18,10 @@ import (
 const ExitBroken = 125
 
 // Called tells whether this process is meant to be the first one of a sandbox: it carries the name, alone, it is
-// process 1, and its descriptors 3 and 4 are sockets. Nothing but package sandbox brings that about.
+// process 1, and its descriptors 3 and 4 are sockets. Nothing but package sandbox brings that about. A runtime that was
+// to make it process 1 and did not is told so by Main.
 func Called() bool {
-	if len(os.Args) != 1 || os.Args[0] != wire.InitName || os.Getpid() != 1 {
+	if len(os.Args) != 1 || os.Args[0] != wire.InitPath && (os.Args[0] != wire.InitName || os.Getpid() != 1) {
 		return false
 	}
 	return isSocket(wire.ControlFD) && isSocket(wire.PassFD)
@@ -64,7 +66,18 @@ type order struct {
 // Main serves the host until it goes away. It has to be called while packages are initialised: until then the Go
 // runtime keeps the main goroutine on the main thread by itself.
 func Main() {
-	if unix.Gettid() != 1 {
+	hosted := os.Args[0] == wire.InitPath
+	if hosted {
+		if unix.Sendmsg(wire.PassFD, []byte{wire.PassHello, 0}, nil, nil, 0) != nil {
+			os.Exit(ExitBroken)
+		}
+	}
+	if n := unix.Gettid(); n != 1 {
+		if hosted {
+			_, _, _ = wire.Read(file(wire.ControlFD), wire.MaxToInside) // the host looks at this process before it says anything
+			why := fmt.Sprintf("the runtime started it as process %d, not as the first one of a pid namespace", n)
+			_ = wire.Send(file(wire.ControlFD), wire.KindFault, &wire.Fault{Stage: "setup", Message: why})
+		}
 		os.Exit(ExitBroken)
 	}
 	if err := closeInherited(); err != nil {

@@ -1,6 +1,7 @@
 package inside
 
 import (
+	"strconv"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -27,6 +28,7 @@ const addrNoRandomize = 0x0040000
 func (p *process) sealed(k *child) *script {
 	s := &script{report: reportFD}
 	p.descriptors(s, k)
+	p.identity(s)
 	p.character(s)
 	p.powerless(s)
 	if k.notify {
@@ -61,6 +63,32 @@ func (p *process) descriptors(s *script, k *child) {
 	s.add("close what is left", unix.SYS_CLOSE_RANGE, passFD+1, uintptr(^uint32(0)), 0)
 	if k.terminal {
 		s.add("take the terminal", unix.SYS_IOCTL, 0, unix.TIOCSCTTY, 0)
+	}
+}
+
+// nested tells whether steps need a user namespace of their own to have the identity that was asked for.
+func (p *process) nested() bool {
+	return p.setup.Hosted && (p.setup.Identity.UID != 0 || p.setup.Identity.GID != 0)
+}
+
+// idMap is the line of a user namespace's map that shows user or group 0, the only one there is, as id.
+func idMap(id int) string { return strconv.Itoa(id) + " 0 1" }
+
+// identity gives the child a user namespace in which it is who was asked for. Nothing that was made before is owned by
+// that namespace, so its capabilities, which it loses next, move nothing here.
+func (p *process) identity(s *script) {
+	if !p.nested() {
+		return
+	}
+	const lowest = passFD + 1 // the lowest free number
+	s.add("enter a user namespace", unix.SYS_UNSHARE, unix.CLONE_NEWUSER)
+	for _, f := range [][2]string{
+		{"setgroups", "deny"}, {"uid_map", idMap(p.setup.Identity.UID)}, {"gid_map", idMap(p.setup.Identity.GID)},
+	} {
+		name, text := []byte("/proc/self/"+f[0]+"\x00"), []byte(f[1])
+		s.add("open "+f[0], unix.SYS_OPENAT, 0, s.bytes(name), unix.O_WRONLY, 0).expectEqual(lowest)
+		s.add("write "+f[0], unix.SYS_WRITE, lowest, s.bytes(text), uintptr(len(text))).expectEqual(uintptr(len(text)))
+		s.add("close "+f[0], unix.SYS_CLOSE, lowest)
 	}
 }
 

@@ -153,7 +153,7 @@ func checkDevices(sealed) wire.Check {
 
 // checkEnvironment wants nothing of the host's environment here. A step gets its own with execve, and nothing else.
 func checkEnvironment(sealed) wire.Check {
-	foreign := slices.DeleteFunc(os.Environ(), func(v string) bool { return v == wire.OneProcessor })
+	foreign := slices.DeleteFunc(os.Environ(), func(v string) bool { return v == wire.OneProcessor || v == wire.NoHome })
 	return check("environment", len(foreign) == 0, "%d variables of the host", len(foreign))
 }
 
@@ -162,11 +162,24 @@ func checkEnvironment(sealed) wire.Check {
 func (p *process) checkIdentity(s sealed) wire.Check {
 	id := p.setup.Identity
 	host, _ := os.Hostname()
-	uid, gid := strings.Fields(s.status.value("Uid")), strings.Fields(s.status.value("Gid"))
-	ok := len(uid) == 4 && len(gid) == 4 && host == id.Hostname
-	for i := range 4 {
-		ok = ok && uid[i] == strconv.Itoa(id.UID) && gid[i] == strconv.Itoa(id.GID)
+	user, uid := p.numbers(s, "Uid", "uid_map", id.UID)
+	group, gid := p.numbers(s, "Gid", "gid_map", id.GID)
+	return check("identity", uid && gid && host == id.Hostname, "host %q, user %s, group %s, further groups %q, processors %s",
+		host, user, group, s.status.value("Groups"), s.status.value("Cpus_allowed_list"))
+}
+
+// numbers returns what a process sees as its user or group, and whether that is all want. What /proc says is said in the
+// numbers of process 1: where a step has a user namespace of its own, its map has to give want for the only one there is.
+func (p *process) numbers(s sealed, name, table string, want int) (string, bool) {
+	four := s.status.value(name)
+	ids, seen := strings.Fields(four), want
+	if p.nested() {
+		text, err := readProc(s.dir + table)
+		seen = 0
+		if err != nil || !slices.Equal(strings.Fields(text), strings.Fields(idMap(want))) {
+			return strings.TrimSpace(text), false
+		}
+		four = strconv.Itoa(want) + " alone"
 	}
-	return check("identity", ok, "host %q, user %s, group %s, further groups %q, processors %s",
-		host, s.status.value("Uid"), s.status.value("Gid"), s.status.value("Groups"), s.status.value("Cpus_allowed_list"))
+	return four, len(ids) == 4 && !slices.ContainsFunc(ids, func(id string) bool { return id != strconv.Itoa(seen) })
 }

@@ -15,6 +15,9 @@ type Setup struct {
 	Plain    []byte // seccomp program for machines where it cannot be asked
 	Rlimits  []Rlimit
 	Watch    Watch
+	// Hosted says that a runtime made the namespaces, with user and group 0 mapped in them and nobody else: a step with
+	// another identity gets a user namespace of its own.
+	Hosted bool
 }
 
 // Identity is what programs see of the machine and of themselves.

@@ -12,16 +12,19 @@ import (
 )
 
 // Version changes whenever host and first process of different builds could misunderstand each other.
-const Version = 4
+const Version = 5
 
 // Names under which the static program is called, and the descriptors that it is handed.
 const (
 	InitName  = "[glassbuild: first process of a sandbox]" // argv[0]; nobody calls a program so by accident
+	InitPath  = "/" + InitName                             // argv[0] where another program, an OCI runtime, starts it
 	ControlFD = 3                                          // stream socket, frames
 	PassFD    = 4                                          // datagram-like socket, carries descriptors to the host
 	// OneProcessor is all that the first process's environment holds: its runtime starts with one processor, which is
 	// cheaper than giving the others up, and it never wants more.
 	OneProcessor = "GOMAXPROCS=1"
+	// NoHome is the other variable that is there where an OCI runtime starts it: runtimes add one of this name otherwise.
+	NoHome = "HOME=/"
 )
 
 // Kind says what a frame holds.
@@ -55,6 +58,7 @@ const (
 	PassLog      = 'p'
 	PassTerminal = 't'
 	PassNotify   = 'n'
+	PassHello    = 'h' // no descriptor: the kernel tells the host who sent it
 )
 
 // Write sends one frame.
