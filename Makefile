@@ -40,8 +40,8 @@ lint: ## vet, staticcheck, govulncheck where its database can be reached, the im
 	./.ci/govulncheck $(GOVULNCHECK)
 	$(GO) test -run 'TestImportsOnlyGoDown|TestHeavyLibraries|TestTrackedFiles' .
 
-demo: build ## the main job on the sample vendor's releases
-	$(GO) run ./testdata/vendors/demo
+demo: build ## the main job on the sample vendor's releases; DIR=FOLDER keeps them, ONLY=NAME,NAME takes these
+	$(GO) run ./testdata/vendors/demo $(if $(DIR),-dir "$(DIR)") $(if $(ONLY),-only "$(ONLY)")
 
 bench: $(addprefix bench-,$(BENCHES)) ## every table
 

@@ -167,6 +167,9 @@ func (r *KitReport) builder() {
 		}
 	}
 	debs, release, images := 0, false, 0
+	for _, f := range r.Document.Of(kit.Fetched) {
+		release = release || strings.HasPrefix(f.Name, "debian/") && strings.HasSuffix(f.Name, "/InRelease")
+	}
 	for _, f := range r.Document.Of(kit.Part) {
 		switch {
 		case strings.HasSuffix(f.Name, "/InRelease"):
@@ -205,7 +208,7 @@ func (r *KitReport) recorded(module string) bool {
 }
 
 func (r *KitReport) inputs() {
-	modules, tarballs, other := 0, 0, 0
+	modules, tarballs := 0, 0
 	var unrecorded []string
 	for _, f := range r.Document.Of(kit.Fetched) {
 		path, version, ok := strings.Cut(strings.TrimPrefix(f.Name, "go/"), "/@v/")
@@ -218,8 +221,6 @@ func (r *KitReport) inputs() {
 			}
 		case strings.HasPrefix(f.Name, "npm/") && strings.HasSuffix(f.Name, ".tgz"):
 			tarballs++
-		case !strings.HasPrefix(f.Name, "go/"):
-			other++
 		}
 	}
 	if modules > 0 {

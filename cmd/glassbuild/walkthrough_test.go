@@ -12,7 +12,7 @@ import (
 )
 
 // walkthroughs are the pages whose console blocks are one session, from the first to the last.
-var walkthroughs = []string{"getting-started.md", "write-a-recipe.md"}
+var walkthroughs = []string{"getting-started.md", "write-a-recipe.md", "walkthrough.md"}
 
 // TestE2EWalkthroughs types what the pages say, in one shell for each page, and looks for what they say is printed.
 func TestE2EWalkthroughs(t *testing.T) {
@@ -65,7 +65,11 @@ func walk(t *testing.T, bash, page string) {
 	}
 	cmd := exec.Command(bash, "--noprofile", "--norc", "-u", "-s")
 	cmd.Dir, cmd.Stdin = work, strings.NewReader(script.String())
-	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "GOFLAGS=-buildvcs=auto", "GOTOOLCHAIN=go1.26.5", "XDG_CACHE_HOME="+walkthroughCache(t), "GIT_CONFIG_NOSYSTEM=1", "LC_ALL=C.UTF-8")
+	checkout, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Env = append(os.Environ(), "checkout="+checkout, "PATH="+bin+":"+os.Getenv("PATH"), "GOFLAGS=-buildvcs=auto", "GOTOOLCHAIN=go1.26.5", "XDG_CACHE_HOME="+walkthroughCache(t), "GIT_CONFIG_NOSYSTEM=1", "LC_ALL=C.UTF-8")
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Run(); err != nil {

@@ -165,8 +165,38 @@ func (a *debianArchive) packages(ctx context.Context, list []DebianPackage) erro
 // releasePath is where the suite's Release file lies.
 func (a *debianArchive) releasePath() string { return path.Join("dists", a.suite, "InRelease") }
 
-// current fetches the Release file that the mirror has now.
+// shelfPrefix begins what a shelf calls a Release file: it is asked for by its name, everything after it by its digest.
+const shelfPrefix = "debian/"
+
+// current is the Release file that the archive has now, or that a shelf has of it.
 func (a *debianArchive) current(ctx context.Context, now time.Time) (*debian.Release, PinnedFile, error) {
+	if a.opts.Remote == nil || !a.opts.Remote.Shelved() {
+		release, _, file, err := a.newest(ctx, now)
+		return release, file, err
+	}
+	var file PinnedFile
+	r, err := a.opts.Remote.Named(shelfPrefix+a.releasePath(), func() (io.ReadCloser, error) {
+		_, data, _, err := a.newest(ctx, now)
+		return io.NopCloser(bytes.NewReader(data)), err
+	})
+	if err != nil {
+		return nil, file, unavailable(a.releasePath(), err)
+	}
+	defer r.Close()
+	data, err := io.ReadAll(io.LimitReader(r, debian.MaxRelease+1))
+	if err != nil {
+		return nil, file, unavailable(a.releasePath(), err)
+	}
+	b, err := a.opts.Store.Put(ctx, bytes.NewReader(data), debian.MaxRelease)
+	if err != nil {
+		return nil, file, err
+	}
+	release, err := debian.OpenRelease(data, a.suite, a.keys, now)
+	return release, PinnedFile{Path: a.releasePath(), SHA256: b.SHA256, Size: b.Size}, named(err)
+}
+
+// newest fetches the Release file from the first mirror that has one which counts.
+func (a *debianArchive) newest(ctx context.Context, now time.Time) (*debian.Release, []byte, PinnedFile, error) {
 	var file PinnedFile
 	mirrors := a.mirrors
 	if len(mirrors) == 0 {
@@ -181,16 +211,16 @@ func (a *debianArchive) current(ctx context.Context, now time.Time) (*debian.Rel
 		release, data, err := at.release(ctx, now)
 		if err == nil {
 			b, err := a.opts.Store.Put(ctx, bytes.NewReader(data), debian.MaxRelease)
-			return release, PinnedFile{Path: a.releasePath(), SHA256: b.SHA256, Size: b.Size}, err
+			return release, data, PinnedFile{Path: a.releasePath(), SHA256: b.SHA256, Size: b.Size}, err
 		}
 		if ctx.Err() != nil {
-			return nil, file, ctx.Err()
+			return nil, nil, file, ctx.Err()
 		}
 		if first == nil {
 			first = err
 		}
 	}
-	return nil, file, named(first)
+	return nil, nil, file, named(first)
 }
 
 // release fetches and verifies the Release file of the mirrors.

@@ -78,7 +78,8 @@ func (d *demo) run(ctx context.Context, bin, dir string, names []string) (int, e
 	if _, err := os.Stat(d.bin); err != nil {
 		return 0, fmt.Errorf("%w; build it first", err)
 	}
-	if dir == "" {
+	kept := dir != ""
+	if !kept {
 		if dir, err = os.MkdirTemp("", "glassbuild-demo-"); err != nil {
 			return 0, err
 		}
@@ -103,6 +104,11 @@ func (d *demo) run(ctx context.Context, bin, dir string, names []string) (int, e
 		}
 	}
 	fmt.Fprintf(d.out, "%d releases verified, %d answers not as expected\n", len(names), wrong)
+	if kept {
+		fmt.Fprintf(d.out, "Kept in %s. docs/walkthrough.md goes on from here: a report, a kit, a vote.\n", dir)
+	} else {
+		fmt.Fprintln(d.out, "make demo DIR=FOLDER keeps them, and docs/walkthrough.md goes on from there.")
+	}
 	return wrong, nil
 }
 
