@@ -69,7 +69,10 @@ func walk(t *testing.T, bash, page string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd.Env = append(os.Environ(), "checkout="+checkout, "PATH="+bin+":"+os.Getenv("PATH"), "GOFLAGS=-buildvcs=auto", "GOTOOLCHAIN=go1.26.5", "XDG_CACHE_HOME="+walkthroughCache(t), "GIT_CONFIG_NOSYSTEM=1", "LC_ALL=C.UTF-8")
+	cmd.Env = append(os.Environ(), "checkout="+checkout, "PATH="+bin+":"+os.Getenv("PATH"), "GOFLAGS=-buildvcs=auto", "XDG_CACHE_HOME="+walkthroughCache(t), "GIT_CONFIG_NOSYSTEM=1", "LC_ALL=C.UTF-8")
+	if page != "walkthrough.md" { // there make builds this repository, with the toolchain that it names
+		cmd.Env = append(cmd.Env, "GOTOOLCHAIN=go1.26.5")
+	}
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Run(); err != nil {

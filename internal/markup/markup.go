@@ -109,6 +109,10 @@ func (p *Page) Head(names ...string) {
 	p.In("thead", func() {
 		p.In("tr", func() {
 			for _, n := range names {
+				if n == "" { // a header that says nothing is read out all the same
+					p.El("td", "")
+					continue
+				}
 				p.El("th", n, Column())
 			}
 		})

@@ -1,11 +1,13 @@
 // Opens pages in a real browser at three widths and in both colour schemes and says what is wrong with them.
 // node look.mjs CHROMIUM FOLDER PAGE…: one line a fault on stdout; FOLDER gets a picture of each.
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
 const require = createRequire(join(process.cwd(), 'package.json'))
 const { chromium } = require('playwright-core')
+const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8')
 const [program, folder, ...pages] = process.argv.slice(2)
 const browser = await chromium.launch({ executablePath: program, args: ['--no-sandbox', '--disable-dev-shm-usage'] }).catch(e => {
   console.log(`the browser does not start: ${e.message.split('\n')[0]}`)
@@ -14,7 +16,7 @@ const browser = await chromium.launch({ executablePath: program, args: ['--no-sa
 const fault = (page, text) => console.log(`${basename(page)}: ${text}`)
 
 for (const page of pages) {
-  for (const width of [1280, 700, 360]) {
+  for (const width of [1400, 800, 360]) {
     for (const colorScheme of ['light', 'dark']) {
       const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme, javaScriptEnabled: true })
       const tab = await context.newPage()
@@ -24,7 +26,7 @@ for (const page of pages) {
       tab.on('dialog', async d => { fault(page, `dialog: ${d.message()}`); await d.dismiss() })
       tab.on('request', r => r.url() !== own && fault(page, `asks for ${r.url()}`))
       await tab.goto(own)
-      for (const d of await tab.locator('details').all()) await d.evaluate(e => { e.open = true })
+      await tab.evaluate(() => document.querySelectorAll('details').forEach(e => { e.open = true }))
       const seen = await tab.evaluate(() => {
         const luminance = c => {
           const [r, g, b] = c.match(/[\d.]+/g).map(Number).map(v => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
@@ -49,7 +51,23 @@ for (const page of pages) {
       if (seen.pale < 4.5) fault(page, `contrast ${seen.pale.toFixed(1)} in ${colorScheme} colours (WCAG 1.4.3 wants 4.5)`)
       if (seen.unnamed) fault(page, `${seen.unnamed} pictures without words`)
       if (seen.headers) fault(page, `${seen.headers} tables without headers`)
-      await tab.screenshot({ path: join(folder, `${basename(page, '.html')}-${width}-${colorScheme}.png`), fullPage: true })
+      if (width === 800 && !/^many/.test(basename(page))) {
+        await tab.evaluate(axe)
+        for (const v of await tab.evaluate(async () => (await globalThis.axe.run()).violations)) fault(page, `axe: ${v.id} (${v.impact}) at ${v.nodes[0].target}: ${v.help}`)
+      }
+      if (width === 1400 && colorScheme === 'light') {
+        await tab.evaluate(() => document.querySelectorAll('details').forEach(e => { e.open = false }))
+        const folds = await tab.locator('summary').count()
+        if (folds) {
+          await tab.keyboard.press('Tab')
+          if (await tab.evaluate(() => document.activeElement.tagName) !== 'SUMMARY') fault(page, 'the first Tab does not lead to something that opens')
+          await tab.keyboard.press('Enter')
+          if (!await tab.evaluate(() => document.activeElement.closest('details')?.open)) fault(page, 'Enter opens nothing')
+        }
+        const paper = await tab.pdf({ path: join(folder, `${basename(page, '.html')}.pdf`), format: 'A4' })
+        if (paper.subarray(0, 4).toString() !== '%PDF') fault(page, 'cannot be printed')
+      }
+      await tab.screenshot({ path: join(folder, `${basename(page, '.html')}-${width}-${colorScheme}.png`), fullPage: !/^many/.test(basename(page)) })
       await context.close()
     }
   }
