@@ -1,6 +1,7 @@
 package kit
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -233,11 +234,14 @@ func (k *Kit) unbundle(ctx context.Context, sum string, into *store.Store) error
 	if err != nil {
 		return fault.Inconclusivef(k.name, "%w", bare(err))
 	}
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(copiers)
+	defer group.Wait()
 	t := archive.NewTar(f, archive.NewMeter("small files of a kit", st.Size(), archive.Limits{Expanded: maxBundle}))
 	for n := 0; ; n++ {
 		e, err := t.Next()
 		if err == io.EOF {
-			return nil
+			return group.Wait()
 		}
 		if err != nil {
 			return err
@@ -245,12 +249,19 @@ func (k *Kit) unbundle(ctx context.Context, sum string, into *store.Store) error
 		if e.Type != archive.File || e.Size > smallFile || n > maxFiles {
 			return fault.Failf(k.name, "exceeds limit: %s among its small files", fault.Quote(e.Name))
 		}
-		b, err := into.Put(ctx, t, smallFile)
+		data, err := io.ReadAll(t)
 		if err != nil {
 			return err
 		}
-		if b.SHA256 != e.Name {
-			return fault.Inconclusivef(k.name, "is damaged: a small file called %s has the digest sha256:%s", fault.Quote(e.Name), b.SHA256)
+		group.Go(func() error {
+			b, err := into.Put(gctx, bytes.NewReader(data), smallFile)
+			if err == nil && b.SHA256 != e.Name {
+				err = fault.Inconclusivef(k.name, "is damaged: a small file called %s has the digest sha256:%s", fault.Quote(e.Name), b.SHA256)
+			}
+			return err
+		})
+		if gctx.Err() != nil {
+			return group.Wait()
 		}
 	}
 }

@@ -101,15 +101,14 @@ func (s *Store) Put(ctx context.Context, r io.Reader, limit int64) (Blob, error)
 	}
 	defer os.Remove(f.Name())
 	defer f.Close()
-	h := sha256.New()
-	n, err := io.Copy(io.MultiWriter(f, h), io.LimitReader(&ctxReader{ctx, r}, limit+1))
+	sum, n, err := copyHashing(f, io.LimitReader(&ctxReader{ctx, r}, limit+1))
 	if err != nil {
 		return Blob{}, writeFault(s.dir, err)
 	}
 	if n > limit {
 		return Blob{}, fault.Failf("input", "exceeds %d bytes", limit)
 	}
-	b := Blob{SHA256: hex.EncodeToString(h.Sum(nil)), Size: n}
+	b := Blob{SHA256: sum, Size: n}
 	if err := f.Chmod(0o400); err != nil {
 		return Blob{}, writeFault(s.dir, err)
 	}
@@ -120,9 +119,16 @@ func (s *Store) Put(ctx context.Context, r io.Reader, limit int64) (Blob, error)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return Blob{}, writeFault(s.dir, err)
 	}
+	st, err := stampOf(f)
+	if err != nil {
+		return Blob{}, writeFault(s.dir, err)
+	}
 	if err := os.Rename(f.Name(), path); err != nil {
 		return Blob{}, writeFault(s.dir, err)
 	}
+	s.mu.Lock()
+	s.verified[b.SHA256] = st // what was hashed on its way in is not hashed again
+	s.mu.Unlock()
 	return b, nil
 }
 
@@ -163,8 +169,8 @@ func (s *Store) copyIn(ctx context.Context, file, sum string, limit int64) error
 	return err
 }
 
-// OpenBlob opens a stored file for reading. Its content is hashed when this process opens it for the first time or when
-// its size, time or inode changed since. A missing blob is fs.ErrNotExist.
+// OpenBlob opens a stored file for reading. Its content is hashed when this process opens it for the first time without having
+// written it, or when its size, time or inode changed since. A missing blob is fs.ErrNotExist.
 func (s *Store) OpenBlob(sum string) (*os.File, error) {
 	path, err := s.blobPath(sum)
 	if err != nil {
