@@ -114,6 +114,9 @@ func (w *world) origin(name string, c origin.Claim) verdict.Origin {
 		return strings.Compare(a.Kind+"\x00"+a.Name, b.Kind+"\x00"+b.Name)
 	})
 	v.Gone = p.gone
+	if w.left.Why != "" && len(p.nowhere) > 0 && v.Why == "" {
+		v.Why = "what the steps made is not known, so that some of it may seem to lie nowhere: " + w.left.Why
+	}
 	for _, n := range slices.Sorted(maps.Keys(p.nowhere)) {
 		if len(v.Unknown) == maxUnplaced {
 			v.More++

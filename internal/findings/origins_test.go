@@ -137,6 +137,10 @@ func TestOriginsAgainstTheTrace(t *testing.T) {
 	if !slices.Equal(got.Unread, []string{"engine/scan.go"}) || slices.Contains(namesIn(got.Package), "rules/base.toml") {
 		t.Errorf("unread %q, packages %q", got.Unread, namesIn(got.Package))
 	}
+	o.Runs[0].Left = &rebuild.Left{Why: "limit reached"}
+	if got := originsOf(t, o)[0]; !strings.Contains(got.Why, "limit reached") {
+		t.Errorf("some names lie nowhere, and why that may be is not said: %q", got.Why)
+	}
 	o.Account = nil // nothing was traced: nothing can be held against it
 	if got := originsOf(t, o)[0]; len(got.Unread) > 0 {
 		t.Errorf("%q", got.Unread)
