@@ -192,6 +192,9 @@ func (r *run) build(ctx context.Context) error {
 		return verdict.Tag{Name: t.Name, Object: t.Object, Annotated: t.Annotated}
 	})
 	facts.Rebuild.Refused = findings.Refused(out)
+	if r.policy.Rebuild.DemandsSandbox() {
+		facts.Rebuild.Sandbox = findings.Sandbox(out)
+	}
 	if facts.Rebuild.Account, err = findings.Account(out, facts.Source); err != nil {
 		return err
 	}

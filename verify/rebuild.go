@@ -20,6 +20,9 @@ func (r *run) rebuild(ctx context.Context) error {
 	}
 	r.facts.Rebuild = findings.Runs(out, r.commit.Facts().Tags, r.tagFact)
 	r.facts.Rebuild.Refused = findings.Refused(out)
+	if r.policy.Rebuild.DemandsSandbox() {
+		r.facts.Rebuild.Sandbox = findings.Sandbox(out)
+	}
 	if r.facts.Rebuild.Account, err = findings.Account(out, r.facts.Source); err != nil {
 		return err
 	}

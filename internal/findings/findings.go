@@ -5,6 +5,7 @@
 package findings
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/glassbuild/glassbuild/internal/builder"
@@ -142,6 +143,28 @@ func Runs(o *rebuild.Outcome, tags []source.Tag, judge func(source.Tag) verdict.
 		}
 	}
 	return f
+}
+
+// Sandbox says what everything of the vendor's ran in.
+func Sandbox(o *rebuild.Outcome) *verdict.Sandbox {
+	runs := slices.Concat(o.Record.Tools, o.Record.Runs)
+	for _, r := range []*rebuild.RunRecord{o.Record.Fetch, o.Record.Restricted} {
+		if r != nil {
+			runs = append(runs, *r)
+		}
+	}
+	s := &verdict.Sandbox{Runtimes: []string{}, Held: []string{}}
+	for i, r := range runs {
+		s.Runtimes = append(s.Runtimes, r.Isolation.Runtime)
+		if held := r.Isolation.Held(); i == 0 {
+			s.Held = append(s.Held, held...)
+		} else {
+			s.Held = slices.DeleteFunc(s.Held, func(name string) bool { return !slices.Contains(held, name) })
+		}
+	}
+	slices.Sort(s.Runtimes)
+	s.Runtimes = slices.Compact(s.Runtimes)
+	return s
 }
 
 func quoteArgv(argv []string) string {

@@ -57,9 +57,11 @@ type file struct {
 // Rebuild holds the demands on rebuild and comparison.
 type Rebuild struct {
 	Runs        int64     `toml:"runs"`
-	Account     string    `toml:"account"` // prove (default): an account of inputs that is not proved is inconclusive; or report
-	Vary        string    `toml:"vary"`    // what differs between the runs: usual (default) or all
-	Match       string    `toml:"match"`   // the weakest match that passes: identical, equivalent or partial
+	Account     string    `toml:"account"`   // prove (default): an account of inputs that is not proved is inconclusive; or report
+	Vary        string    `toml:"vary"`      // what differs between the runs: usual (default) or all
+	Sandbox     []string  `toml:"sandbox"`   // runtimes whose sandboxes count; empty takes any
+	Isolation   []string  `toml:"isolation"` // what sandboxes must have had beside what every one has, of Isolations
+	Match       string    `toml:"match"`     // the weakest match that passes: identical, equivalent or partial
 	Builders    []Builder `toml:"builder"`
 	Settings    []Setting `toml:"setting"`
 	Dirty       string    `toml:"dirty"` // reason to accept a stamp that says "modified"
@@ -260,6 +262,9 @@ func (p *Policy) check(doc *tomlfile.Document) error {
 		return err
 	}
 	if err := choice(doc, "rebuild.account", &p.Rebuild.Account, "prove", "report"); err != nil {
+		return err
+	}
+	if err := p.Rebuild.checkSandbox(doc); err != nil {
 		return err
 	}
 	if err := choice(doc, "rebuild.vary", &p.Rebuild.Vary, "usual", "all"); err != nil {

@@ -270,6 +270,12 @@ func limits(i sandbox.Isolation) map[string]string {
 
 func isolation(i sandbox.Isolation) map[string]string {
 	out := map[string]string{"runtime": i.Runtime, "carrier": i.Carrier, "kernel": i.Kernel, "namespaces": strings.Join(i.Namespaces, " "), "network": i.Network}
+	if i.RuntimeVersion != "" {
+		out["runtime-version"], out["runtime-sha256"] = i.RuntimeVersion, i.RuntimeSHA256
+	}
+	for _, n := range i.Notes { // what was had in another way than the best one, or not at all
+		out["note "+n.Name] = n.Detail
+	}
 	for _, c := range i.Checks {
 		if c.OK {
 			out["check "+c.Name] = strings.TrimSuffix("holds, "+c.Detail, ", ")

@@ -48,7 +48,7 @@ var open = []string{
 	"result", "match", "unsignable/*", "checks/*/id", "checks/*/status", "checks/*/evidence/*", "exceptions/*", "policy/name", "policy/sha256", "scope", "tool/name", "tool/version",
 	"problems/*/check", "problems/*/class", "comparison/whole", "source/attributes",
 	"**/sha256", "**/tree-sha256", "**/lock-sha256", "**/trusted-roots", "**/checksum-database", "**/digest", "**/hash", "**/commit", "**/git-tree", "**/object", "**/payload", "**/key", "**/public-key",
-	"**/status", "**/state", "**/kind", "**/format", "**/type", "**/class", "**/cause", "**/chosen-by", "**/origin", "**/how", "**/algorithm", "**/ecosystem", "**/flags/*", "**/declared/*",
+	"**/status", "**/state", "**/kind", "**/format", "**/type", "**/class", "**/cause", "**/chosen-by", "**/origin", "**/how", "**/algorithm", "**/ecosystem", "**/flags/*", "**/declared/*", "**/sandbox/runtimes/*", "**/sandbox/held/*",
 	"**/forgiven/*/name", "**/signed/*/name", "**/members/*/runs", "**/exceptions/*", "**/vote/*", "votes/**", "document/**", "**/stamp/at",
 	"**/newest/*", "**/since", "**/origins/*/by/*", "**/transformed/*/before", "**/transformed/*/after", "**/moved/*/before", "**/moved/*/now", "**/moved/*/seen", "**/opaque/*/last-touched",
 }

@@ -33,7 +33,7 @@ func (s *session) describe(ready wire.Ready) error {
 			return fault.Inconclusivef("sandbox", "cannot isolate: check %s: %s", c.Name, fault.Quote(c.Detail)).WithCheck(CheckID)
 		}
 	}
-	iso.Network = "refused, listed"
+	iso.Network = refusedAndListed
 	if !ready.Notify {
 		iso.Network = "refused, not listed: another filter of this machine already asks its own supervisor"
 	}
@@ -83,7 +83,7 @@ func compareNamespace(pid int, name string) (Check, error) {
 	return c, nil
 }
 
-func (s *session) notified() bool { return s.isolation.Network == "refused, listed" }
+func (s *session) notified() bool { return s.isolation.Network == refusedAndListed }
 
 func kernel() string {
 	var u unix.Utsname

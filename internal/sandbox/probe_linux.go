@@ -75,7 +75,7 @@ func (c *Capabilities) optional(iso Isolation) {
 		Detail: "lets two runs differ in their monotonic and boot-time clocks", Remedy: "needs Linux 6.0 with CONFIG_TIME_NS",
 	})
 	c.add(Finding{
-		Name: "refused connections are listed", OK: iso.Network == "refused, listed", Detail: iso.Network,
+		Name: "refused connections are listed", OK: iso.Network == refusedAndListed, Detail: iso.Network,
 		Remedy: "start it where no other seccomp listener is on this process",
 	})
 	for _, n := range iso.Notes {

@@ -27,6 +27,8 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -223,6 +225,31 @@ type Isolation struct {
 	Network        string     `json:"network"`         // "refused, listed" or "refused, not listed: …"
 	Notes          []Check    `json:"notes,omitempty"` // how things were obtained where there is more than one way; OK is whether it was the first one
 }
+
+// Held returns, by the names that a policy demands them by, the properties which not every sandbox has.
+func (i Isolation) Held() []string {
+	var out []string
+	group := func(limit string) bool {
+		return slices.ContainsFunc(i.Limits, func(l Enforced) bool { return l.Limit == limit && strings.HasPrefix(l.By, "cgroup") })
+	}
+	for _, p := range []struct {
+		name string
+		held bool
+	}{
+		{"memory-group", group("memory")},
+		{"process-group", group("processes")},
+		{"refusals-listed", i.Network == refusedAndListed},
+		{"time-namespace", slices.Contains(i.Namespaces, "time")},
+	} {
+		if p.held {
+			out = append(out, p.name)
+		}
+	}
+	return out
+}
+
+// refusedAndListed is Network where every refused attempt is told.
+const refusedAndListed = "refused, listed"
 
 // Check is one thing that was looked at.
 type Check struct {

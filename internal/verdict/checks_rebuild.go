@@ -9,14 +9,40 @@ import (
 	"github.com/glassbuild/glassbuild/internal/policy"
 )
 
-func sandboxIsolation(f Facts, _ *policy.Policy) Check {
+func sandboxIsolation(f Facts, p *policy.Policy) Check {
 	if f.Rebuild == nil {
 		return notReached("isolation")
+	}
+	if c, ok := sandboxDemands(f.Rebuild.Sandbox, p.Rebuild); !ok {
+		return c
 	}
 	if list := f.Rebuild.Refused; len(list) > 0 {
 		return passed("no network, no view of this machine, inputs read-only; checked from inside before the first step; %s", refusedText(list))
 	}
 	return passed("no network, no view of this machine, inputs read-only; checked from inside before the first step")
+}
+
+// sandboxDemands holds the sandboxes against what the policy demands of them.
+func sandboxDemands(s *Sandbox, p policy.Rebuild) (Check, bool) {
+	if !p.DemandsSandbox() {
+		return Check{}, true
+	}
+	if s == nil || len(s.Runtimes) == 0 {
+		return inconclusive("nobody knows what the build ran in, and the policy demands something of it"), false
+	}
+	for _, name := range s.Runtimes {
+		if len(p.Sandbox) > 0 && !slices.Contains(p.Sandbox, name) {
+			return inconclusive("the sandboxes were made by %s, the policy takes those of %s", fault.Quote(name), strings.Join(p.Sandbox, ", ")).
+				hint("--sandbox chooses: embedded, or the path of an OCI runtime"), false
+		}
+	}
+	for _, name := range p.Isolation {
+		if !slices.Contains(s.Held, name) {
+			return inconclusive("the policy demands %s, which not every sandbox of this build had", name).
+				hint("glassbuild doctor says what this machine offers, and what to do where it does not"), false
+		}
+	}
+	return Check{}, true
 }
 
 func rebuildSteps(f Facts, _ *policy.Policy) Check {

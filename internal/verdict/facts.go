@@ -238,6 +238,13 @@ type Rebuild struct {
 	Account   *Account  `json:"account,omitempty"`
 	Origins   []Origin  `json:"origins,omitempty"`         // what the outputs say of the source that is in them
 	Refused   []string  `json:"network-refused,omitempty"` // what the first run tried to reach, one line each
+	Sandbox   *Sandbox  `json:"sandbox,omitempty"`         // only where the policy demands something of it
+}
+
+// Sandbox says what the build ran in, with every step that fetched something or made a tool. The zero value is none at all.
+type Sandbox struct {
+	Runtimes []string `json:"runtimes"` // that made the sandboxes: "embedded", "runc"
+	Held     []string `json:"held"`     // of policy.Isolations, what every one of them had
 }
 
 // Account says what the build read. The zero value accounts for nothing.

@@ -105,6 +105,20 @@ func TestDecisions(t *testing.T) {
 		"partial that the policy accepts": {change: func(f *verdict.Facts) {
 			f.Comparison = &verdict.Comparison{Whole: verdict.NotRebuilt, Members: []verdict.MemberResult{member("bin/tool", verdict.Identical), member("README", verdict.InTree)}}
 		}, policy: func(p *policy.Policy) { p.Rebuild.Match = "partial" }, result: verdict.Passed, match: verdict.MatchPartial, check: verdict.CheckMatch},
+		"sandboxes of a runtime that the policy takes": {change: func(f *verdict.Facts) {
+			f.Rebuild.Sandbox = &verdict.Sandbox{Runtimes: []string{"embedded", "runc"}, Held: []string{"memory-group"}}
+		}, policy: func(p *policy.Policy) {
+			p.Rebuild.Sandbox, p.Rebuild.Isolation = []string{"runc", "embedded"}, []string{"memory-group"}
+		}, result: verdict.Passed, match: verdict.MatchIdentical},
+		"one sandbox of another runtime": {change: func(f *verdict.Facts) {
+			f.Rebuild.Sandbox = &verdict.Sandbox{Runtimes: []string{"embedded", "runc"}, Held: []string{"memory-group"}}
+		}, policy: func(p *policy.Policy) { p.Rebuild.Sandbox = []string{"runc"} }, result: verdict.Inconclusive, match: verdict.MatchIdentical, check: verdict.CheckIsolation},
+		"no control group": {change: func(f *verdict.Facts) { f.Rebuild.Sandbox = &verdict.Sandbox{Runtimes: []string{"runc"}} },
+			policy: func(p *policy.Policy) { p.Rebuild.Isolation = []string{"memory-group"} }, result: verdict.Inconclusive, match: verdict.MatchIdentical, check: verdict.CheckIsolation},
+		"sandboxes that nobody knows": {change: func(f *verdict.Facts) {},
+			policy: func(p *policy.Policy) { p.Rebuild.Sandbox = []string{"runc"} }, result: verdict.Inconclusive, match: verdict.MatchIdentical, check: verdict.CheckIsolation},
+		"no sandbox at all": {change: func(f *verdict.Facts) { f.Rebuild.Sandbox = &verdict.Sandbox{} },
+			policy: func(p *policy.Policy) { p.Rebuild.Sandbox = []string{"runc"} }, result: verdict.Inconclusive, match: verdict.MatchIdentical, check: verdict.CheckIsolation},
 		"F2 payload": {change: func(f *verdict.Facts) { f.Recipe.Refused = []string{"-X main.payload=x"} },
 			result: verdict.Inconclusive, match: verdict.MatchIdentical, check: verdict.CheckRecipe},
 		"F2 listed word for word": {change: func(f *verdict.Facts) { f.Recipe.Refused = []string{"-X main.payload=x"} },
