@@ -46,15 +46,7 @@ func newPlant(t *testing.T) *plant {
 	}
 	p := &plant{dir: t.TempDir()}
 	p.repo, p.release = filepath.Join(p.dir, "repo"), filepath.Join(p.dir, "tool")
-	source := filepath.Join(p.dir, "cc.go")
-	p.write(t, source, compiler)
-	program := filepath.Join(p.dir, "cc")
-	c := exec.Command("go", "build", "-o", program, source)
-	c.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GO111MODULE=off")
-	if out, err := c.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	data, err := os.ReadFile(program)
+	data, err := os.ReadFile(compile(t, p.dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,6 +56,27 @@ func newPlant(t *testing.T) *plant {
 	p.altered = p.commit(t, "int answer = 41;\n")
 	p.write(t, p.release, "compiled: int answer = 42;\n")
 	return p
+}
+
+// compilerVariable names the compiler where another process has compiled it already.
+const compilerVariable = "GLASSBUILD_TEST_COMPILER"
+
+// compile compiles the compiler into a folder.
+func compile(t *testing.T, dir string) string {
+	t.Helper()
+	if done := os.Getenv(compilerVariable); done != "" {
+		return done
+	}
+	source, program := filepath.Join(dir, "cc.go"), filepath.Join(dir, "cc")
+	if err := os.WriteFile(source, []byte(compiler), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command("go", "build", "-o", program, source)
+	c.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GO111MODULE=off")
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return program
 }
 
 func (p *plant) write(t *testing.T, path, text string) {

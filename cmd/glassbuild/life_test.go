@@ -274,7 +274,7 @@ func TestAtOnce(t *testing.T) {
 }
 
 // ordinary are the scripts that are run once more as a user without rights, where the tests run as root.
-var ordinary = []string{"result", "environment", "hostile-names"}
+var ordinary = []string{"result", "environment", "hostile-names", "hostile-builds"}
 
 const nobody = 65534
 
