@@ -37,7 +37,7 @@ func (w *world) goPackages(p *placed, v *verdict.Origin, c origin.Claim) {
 	g := &goGraph{w: w, ctx: goContext(c.Go, root), seen: map[string]bool{}, files: map[string]bool{}}
 	g.walk(dir)
 	for _, f := range slices.Sorted(maps.Keys(g.files)) {
-		if p.source[f] || w.Read != nil && !w.Read[f] {
+		if _, named := p.source[f]; named || w.Read != nil && !w.Read[f] {
 			continue
 		}
 		e := w.entries[f]

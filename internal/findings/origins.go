@@ -99,7 +99,7 @@ func (w *world) origin(name string, c origin.Claim) verdict.Origin {
 	for _, f := range slices.Sorted(maps.Keys(p.source)) {
 		e := w.entries[f]
 		v.Source = append(v.Source, verdict.Digest{Name: f, SHA256: e.SHA256, Size: e.Size})
-		if w.Read != nil && !w.Read[f] && len(v.Unread) < maxUnplaced {
+		if p.source[f] && w.Read != nil && !w.Read[f] && len(v.Unread) < maxUnplaced {
 			v.Unread = append(v.Unread, f)
 		}
 	}
@@ -146,7 +146,7 @@ func (w *world) compiled(c origin.Claim) []origin.Name {
 // placed collects where the names of one file lead.
 type placed struct {
 	w       *world
-	source  map[string]bool
+	source  map[string]bool // whether something names it, and not only has the same bytes
 	made    map[string]bool
 	parts   map[verdict.OriginPart]map[string]bool
 	by      map[string]bool
@@ -159,7 +159,7 @@ func (p *placed) add(n origin.Name) {
 	for _, at := range p.w.Place(n) {
 		switch at.Kind {
 		case origin.Source:
-			p.source[at.Path] = true
+			p.source[at.Path] = p.source[at.Path] || n.By != origin.ByBytes
 		case origin.Made:
 			p.made[at.Path] = true
 		case origin.Gone:

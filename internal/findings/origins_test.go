@@ -162,11 +162,15 @@ func TestOriginsOfWhatDoesNotSay(t *testing.T) {
 		}
 		o.Runs[0].Outputs = append(o.Runs[0].Outputs, sandbox.Output{Path: name, Kind: sandbox.OutputFile})
 	}
+	o.Account.Source = slices.DeleteFunc(o.Account.Source, func(f string) bool { return f == "LICENSE" })
 	slices.SortFunc(o.Runs[0].Outputs, func(a, b sandbox.Output) int { return strings.Compare(a.Path, b.Path) })
 	list := originsOf(t, o)
 	var said []string
 	for _, x := range list {
 		said = append(said, x.Names[0]+":"+strings.Join(x.By, ","))
+		if len(x.Unread) > 0 {
+			t.Errorf("the same bytes are no name: %q", x.Unread)
+		}
 		if len(x.By) == 0 && x.Silent != 1 {
 			t.Errorf("%+v", x)
 		}

@@ -57,9 +57,6 @@ func newWorld(ctx context.Context, o *rebuild.Outcome, st *store.Store, scratch 
 			continue
 		}
 		w.entries[e.Path], w.Tree[e.Path] = e, true
-		if _, ok := w.inTree[e.SHA256]; !ok {
-			w.inTree[e.SHA256] = e.Path
-		}
 	}
 	for _, l := range w.left.Files {
 		w.Made[l.Path] = l.SHA256
@@ -71,6 +68,11 @@ func newWorld(ctx context.Context, o *rebuild.Outcome, st *store.Store, scratch 
 		w.Read = map[string]bool{}
 		for _, f := range a.Source {
 			w.Read[path.Clean(f)] = true
+		}
+	}
+	for _, e := range o.Tree.Files { // of files with the same bytes the first that was read
+		if at, ok := w.inTree[e.SHA256]; w.Tree[e.Path] && (!ok || !w.Read[at] && w.Read[e.Path]) {
+			w.inTree[e.SHA256] = e.Path
 		}
 	}
 	w.steps()
