@@ -2,6 +2,9 @@ package findings
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"maps"
 	"path"
 	"slices"
@@ -18,11 +21,55 @@ import (
 const maxUnplaced = 1_000
 
 // Origins asks every output, and what is in it, which source files it was compiled from, and finds where each of them lies.
-// It never makes a verification fail: what a file does not say is said to be so.
+// It never makes a verification fail: what a file does not say is said to be so. Of outputs that
+// come from the cache it is taken from there too.
 func Origins(ctx context.Context, o *rebuild.Outcome, st *store.Store, dir *store.Run) ([]verdict.Origin, error) {
 	if len(o.Runs) == 0 || o.Tree == nil {
 		return nil, nil
 	}
+	const kind = "origins"
+	key := originsKey(o)
+	if o.Cached && key != "" { // what was built anew is asked anew: only that is ever signed
+		var list []verdict.Origin
+		if data, ok := st.Result(kind, key); ok && json.Unmarshal(data, &list) == nil {
+			return list, nil
+		}
+	}
+	list, err := findOrigins(ctx, o, st, dir)
+	if err != nil || key == "" {
+		return list, err
+	}
+	if data, err := json.Marshal(list); err == nil {
+		_ = st.PutResult(kind, key, data) // what cannot be kept is found again
+	}
+	return list, nil
+}
+
+// originsKey binds what was found to everything that it was found from; "" where some of that is not pinned.
+func originsKey(o *rebuild.Outcome) string {
+	tool, err := rebuild.ToolDigest()
+	if err != nil || o.Builder == nil || o.Builder.Digest == "" || o.Tree.SHA256 == "" {
+		return ""
+	}
+	inputs, opened := "", []any{}
+	if o.Inputs != nil {
+		inputs = o.Inputs.SHA256
+	}
+	if len(o.Record.Runs) > 0 {
+		opened = append(opened, o.Record.Runs[0].Variation.Home)
+		for _, s := range o.Record.Runs[0].Steps {
+			opened = append(opened, s.Dir, s.Opened)
+		}
+	}
+	data, err := json.Marshal([]any{tool, o.Tree.SHA256, o.Builder.Digest, inputs, o.Runs[0].Outputs, o.Runs[0].Left, o.Account, opened})
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+func findOrigins(ctx context.Context, o *rebuild.Outcome, st *store.Store, dir *store.Run) ([]verdict.Origin, error) {
 	scratch, err := dir.Dir("origins")
 	if err != nil {
 		return nil, err

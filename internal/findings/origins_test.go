@@ -3,6 +3,7 @@ package findings
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -177,6 +178,53 @@ func TestOriginsOfWhatDoesNotSay(t *testing.T) {
 	}
 	if !slices.Equal(said, []string{"copy:same-bytes", "cut:", "x.js:"}) {
 		t.Errorf("%q", said)
+	}
+}
+
+// TestOriginsAreKept: what was found of pinned things is kept, bound to all of them, and of others it is found again.
+func TestOriginsAreKept(t *testing.T) {
+	t.Parallel()
+	o := kestrel(t, "-trimpath", "-buildvcs=false")
+	if originsKey(o) != "" {
+		t.Error("a builder that nobody pinned has a key")
+	}
+	o.Builder.Digest, o.Tree.SHA256 = "sha256:b", "t"
+	st, err := store.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	run, err := st.NewRun()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer run.Close()
+	find := func() string {
+		list, err := Origins(t.Context(), o, st, run)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := json.Marshal(list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	first, key := find(), originsKey(o)
+	o.Cached = true
+	if err := os.Remove(o.Runs[0].Path("kestrel")); err != nil {
+		t.Fatal(err)
+	}
+	if find() != first {
+		t.Error("what was kept is not what was found")
+	}
+	for name, change := range map[string]func(){
+		"tree": func() { o.Tree.SHA256 += "x" }, "builder": func() { o.Builder.Digest += "x" }, "output": func() { o.Runs[0].Outputs[0].SHA256 += "x" },
+		"what was read": func() { o.Account.Source = o.Account.Source[1:] }, "what was left": func() { o.Runs[0].Left.Why += "x" }, "inputs": func() { o.Inputs = &rebuild.Inputs{SHA256: "x"} },
+	} {
+		before := originsKey(o)
+		if change(); originsKey(o) == before || originsKey(o) == key {
+			t.Errorf("another %s has the same key", name)
+		}
 	}
 }
 
