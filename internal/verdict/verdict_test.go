@@ -69,6 +69,17 @@ func TestZeroValuesNeverPass(t *testing.T) {
 	}
 }
 
+// TestSandboxesThatThePolicyTakes meets every demand on sandboxes. A demand is no exception.
+func TestSandboxesThatThePolicyTakes(t *testing.T) {
+	t.Parallel()
+	f, p := good(), policy.Default()
+	f.Rebuild.Sandbox = &verdict.Sandbox{Runtimes: []string{"embedded", "runc"}, Held: []string{"memory-group"}}
+	p.Rebuild.Sandbox, p.Rebuild.Isolation = []string{"runc", "embedded"}, []string{"memory-group"}
+	if v := verdict.Decide(f, p); v.Result != verdict.Passed || len(v.Exceptions) > 0 {
+		t.Errorf("%s, exceptions %v: %s", v.Result, v.Exceptions, v.Summary)
+	}
+}
+
 func TestDecisions(t *testing.T) {
 	t.Parallel()
 	member := func(path, state string) verdict.MemberResult {
@@ -105,11 +116,6 @@ func TestDecisions(t *testing.T) {
 		"partial that the policy accepts": {change: func(f *verdict.Facts) {
 			f.Comparison = &verdict.Comparison{Whole: verdict.NotRebuilt, Members: []verdict.MemberResult{member("bin/tool", verdict.Identical), member("README", verdict.InTree)}}
 		}, policy: func(p *policy.Policy) { p.Rebuild.Match = "partial" }, result: verdict.Passed, match: verdict.MatchPartial, check: verdict.CheckMatch},
-		"sandboxes of a runtime that the policy takes": {change: func(f *verdict.Facts) {
-			f.Rebuild.Sandbox = &verdict.Sandbox{Runtimes: []string{"embedded", "runc"}, Held: []string{"memory-group"}}
-		}, policy: func(p *policy.Policy) {
-			p.Rebuild.Sandbox, p.Rebuild.Isolation = []string{"runc", "embedded"}, []string{"memory-group"}
-		}, result: verdict.Passed, match: verdict.MatchIdentical},
 		"one sandbox of another runtime": {change: func(f *verdict.Facts) {
 			f.Rebuild.Sandbox = &verdict.Sandbox{Runtimes: []string{"embedded", "runc"}, Held: []string{"memory-group"}}
 		}, policy: func(p *policy.Policy) { p.Rebuild.Sandbox = []string{"runc"} }, result: verdict.Inconclusive, match: verdict.MatchIdentical, check: verdict.CheckIsolation},
