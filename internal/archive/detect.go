@@ -8,18 +8,21 @@ import (
 
 // Formats of containers and of compressed streams, as Detect names them.
 const (
-	FormatTar   = "tar"
-	FormatZip   = "zip"
-	FormatAr    = "ar"
-	FormatCpio  = "cpio"
-	FormatRPM   = "rpm"
-	FormatISO   = "iso9660"
-	FormatExt   = "ext"
-	FormatGzip  = "gzip"
-	FormatBzip2 = "bzip2"
-	FormatXZ    = "xz"
-	FormatZstd  = "zstd"
-	FormatLZ4   = "lz4"
+	FormatTar    = "tar"
+	FormatZip    = "zip"
+	FormatAr     = "ar"
+	FormatCpio   = "cpio"
+	FormatRPM    = "rpm"
+	FormatISO    = "iso9660"
+	FormatExt    = "ext"
+	FormatFAT    = "fat"
+	FormatSquash = "squashfs"
+	FormatParts  = "partitions"
+	FormatGzip   = "gzip"
+	FormatBzip2  = "bzip2"
+	FormatXZ     = "xz"
+	FormatZstd   = "zstd"
+	FormatLZ4    = "lz4"
 )
 
 // DetectBytes is how many bytes from the start Detect wants to see.
@@ -40,6 +43,7 @@ func Detect(head []byte) string {
 		{"070702", FormatCpio},
 		{"070707", FormatCpio},
 		{"\xed\xab\xee\xdb", FormatRPM},
+		{"hsqs", FormatSquash},
 	} {
 		if strings.HasPrefix(string(head[:min(len(head), 8)]), m.magic) {
 			return m.format
@@ -58,6 +62,10 @@ func Detect(head []byte) string {
 		return FormatISO
 	case isExt(head):
 		return FormatExt
+	case isFAT(head):
+		return FormatFAT
+	case isPartitioned(head):
+		return FormatParts
 	}
 	return ""
 }
@@ -73,7 +81,13 @@ func isExt(head []byte) bool {
 }
 
 // DiskImage tells whether a format is read at random by OpenDisk.
-func DiskImage(format string) bool { return format == FormatISO || format == FormatExt }
+func DiskImage(format string) bool {
+	switch format {
+	case FormatISO, FormatExt, FormatFAT, FormatSquash, FormatParts:
+		return true
+	}
+	return false
+}
 
 func isBzip2(head []byte) bool {
 	return len(head) >= 10 && string(head[:3]) == "BZh" && head[3] >= '1' && head[3] <= '9' &&

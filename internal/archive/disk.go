@@ -24,6 +24,7 @@ type Disk struct {
 type diskFile struct {
 	e       *Entry
 	extents []extent
+	open    func() io.Reader // in place of extents, where the bytes are compressed
 }
 
 // extent is a run of bytes of the image, or of zeros where offset is negative.
@@ -38,6 +39,12 @@ func OpenDisk(format string, ra io.ReaderAt, size int64, m *Meter) (*Disk, error
 		err = readISO(d)
 	case FormatExt:
 		err = readExt(d)
+	case FormatFAT:
+		err = readFAT(d)
+	case FormatSquash:
+		err = readSquash(d)
+	case FormatParts:
+		err = readPartitions(d)
 	default:
 		err = fault.Inconclusivef(fault.Quote(m.Label), "unsupported disk image %q", format)
 	}
@@ -60,7 +67,11 @@ func (d *Disk) Next() (*Entry, error) {
 	}
 	f := d.files[d.at]
 	d.at++
-	d.cur = &extentReader{d: d, list: f.extents, left: f.e.Size}
+	if f.open != nil {
+		d.cur = f.open()
+	} else {
+		d.cur = &extentReader{d: d, list: f.extents, left: f.e.Size}
+	}
 	return f.e, nil
 }
 
@@ -103,7 +114,26 @@ func (d *Disk) add(e *Entry, extents []extent) error {
 			e.Offset = extents[0].offset
 		}
 	}
-	d.files = append(d.files, diskFile{e, extents})
+	d.files = append(d.files, diskFile{e: e, extents: extents})
+	return nil
+}
+
+// addPacked takes a file whose bytes open reads.
+func (d *Disk) addPacked(e *Entry, open func() io.Reader) error {
+	if err := d.m.Entry(); err != nil {
+		return err
+	}
+	if err := d.names.add(e); err != nil {
+		return err
+	}
+	if e.Size < 0 {
+		return d.m.failEntry(e.Name, "has %d bytes", e.Size)
+	}
+	if err := d.m.Expand(e.Size); err != nil {
+		return err
+	}
+	e.Offset = -1
+	d.files = append(d.files, diskFile{e: e, open: open})
 	return nil
 }
 

@@ -15,7 +15,8 @@
 //
 // Formats: tar as POSIX.1-2001 pax, ustar, v7 and GNU (tar.go); zip as APPNOTE 6.3.10 (zip.go); ar in its System V,
 // GNU and BSD forms (ar.go); cpio newc, crc and odc (cpio.go); RPM version 3 and 4 packages (rpm.go); ISO 9660
-// with Rock Ridge and Joliet (iso.go); ext2, ext3 and ext4 (ext.go); gzip by RFC 1952,
+// with Rock Ridge and Joliet (iso.go); ext2, ext3 and ext4 (ext.go); squashfs 4.0 (squashfs.go); FAT (fat.go); partition
+// tables of PCs and GPTs (partitions.go); gzip by RFC 1952,
 // xz by its format specification 1.2.0, bzip2, zstd by RFC 8878, lz4 frames.
 package archive
 

@@ -358,33 +358,8 @@ func (r *isoReader) rest() error {
 	if !allZero(b) {
 		r.regions = append(r.regions, Region{0, isoSystem, "boot code of the system area"})
 	}
-	slices.SortFunc(r.used, func(a, b extent) int { return cmpInt64(a.offset, b.offset) })
-	at := int64(isoSystem)
-	for _, x := range append(r.used, extent{r.d.size, 0}) {
-		if x.offset > at && x.offset <= r.d.size {
-			if err := r.gap(at, x.offset); err != nil {
-				return err
-			}
-		}
-		at = max(at, (x.offset+x.size+isoSector-1)/isoSector*isoSector)
-	}
 	r.d.regions = r.regions
-	return nil
-}
-
-func (r *isoReader) gap(from, to int64) error {
-	buf := make([]byte, 64<<10)
-	for off := from; off < to; off += int64(len(buf)) {
-		b := buf[:min(int64(len(buf)), to-off)]
-		if _, err := r.d.ra.ReadAt(b, off); err != nil {
-			return err
-		}
-		if !allZero(b) && !isTransparentPadding(b) {
-			r.regions = append(r.regions, Region{from, to - from, "bytes of no file"})
-			return nil
-		}
-	}
-	return nil
+	return r.d.gaps(r.used, isoSystem, r.d.size, isoSector, "bytes of no file")
 }
 
 // isTransparentPadding accepts nothing but the version string that mkisofs writes behind the descriptors.

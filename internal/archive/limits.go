@@ -9,27 +9,33 @@ import (
 
 // What one artefact may cost. Every number is checked before memory is taken or bytes are expanded.
 const (
-	MaxEntries     = 400_000   // members of one artefact, all levels together
-	MaxName        = 4096      // bytes of one name or link target, PATH_MAX
-	MaxMetadata    = 1 << 20   // bytes of extended headers of one member: pax records, GNU long names, extra fields
-	MaxExpanded    = 32 << 30  // bytes that all levels together may expand to
-	MaxRatio       = 200       // expanded bytes for each stored byte
-	RatioFloor     = 16 << 20  // expanded bytes below which the ratio is not asked about
-	MaxDepth       = 8         // archives within archives
-	MaxSparse      = 65_536    // regions of one sparse member
-	MaxWindow      = 64 << 20  // window or dictionary of xz and zstd
-	MaxGzipField   = 64 << 10  // one optional field of a gzip header; the extra field's own length is 16 bit
-	MaxRPMIndex    = 65_536    // index entries of one RPM header
-	MaxRPMData     = 128 << 20 // data bytes of one RPM header
-	maxXZHeader    = 1024      // (255+1)*4, the format's own maximum of a block header
-	maxZipComment  = 1 << 16   // the format's own maximum
-	maxArTable     = 16 << 20  // GNU table of long names
-	maxZipAlign    = 4096      // zeros that align an APK signing block
-	maxDiskRead    = 64 << 20  // bytes of a disk image that are read at once: a directory
-	maxExtBlocks   = 1 << 40   // blocks of one file
-	maxExtNodes    = 1 << 20   // nodes of the block tree of one file
-	maxExtDepth    = 128       // directories within directories
-	maxCentralScan = maxZipComment + zipEndSize
+	MaxEntries      = 400_000   // members of one artefact, all levels together
+	MaxName         = 4096      // bytes of one name or link target, PATH_MAX
+	MaxMetadata     = 1 << 20   // bytes of extended headers of one member: pax records, GNU long names, extra fields
+	MaxExpanded     = 32 << 30  // bytes that all levels together may expand to
+	MaxRatio        = 200       // expanded bytes for each stored byte
+	RatioFloor      = 16 << 20  // expanded bytes below which the ratio is not asked about
+	MaxDepth        = 8         // archives within archives
+	MaxSparse       = 65_536    // regions of one sparse member
+	MaxWindow       = 64 << 20  // window or dictionary of xz and zstd
+	MaxGzipField    = 64 << 10  // one optional field of a gzip header; the extra field's own length is 16 bit
+	MaxRPMIndex     = 65_536    // index entries of one RPM header
+	MaxRPMData      = 128 << 20 // data bytes of one RPM header
+	maxXZHeader     = 1024      // (255+1)*4, the format's own maximum of a block header
+	maxZipComment   = 1 << 16   // the format's own maximum
+	maxArTable      = 16 << 20  // GNU table of long names
+	maxZipAlign     = 4096      // zeros that align an APK signing block
+	maxDiskRead     = 64 << 20  // bytes of a disk image that are read at once: a directory
+	maxExtBlocks    = 1 << 40   // blocks of one file
+	maxExtNodes     = 1 << 20   // nodes of the block tree of one file
+	maxFATDirectory = 2 << 20   // bytes of one directory: the format's own maximum
+	maxPartitions   = 256
+	maxSquashMeta   = 1 << 30 // bytes of metadata of a squashfs, expanded, counted again when they are expanded again
+	maxSquashKept   = 4096    // blocks of metadata that stay in memory
+	maxSquashBlock  = 1 << 20 // bytes of a block: the format's own maximum
+	maxSquashXattrs = 256     // of one file
+	maxExtDepth     = 128     // directories within directories
+	maxCentralScan  = maxZipComment + zipEndSize
 )
 
 // What an ISO 9660 image may cost beside.

@@ -77,7 +77,7 @@ func (a *Artifact) sealed(m *Member, within []*Member) string {
 	if hasFork(head) {
 		return "resource fork"
 	}
-	if kind := closed(head); kind != "" && len(m.Members) == 0 {
+	if kind := closed(head); kind != "" && len(m.Members) == 0 && (m.Problem != nil || !archive.DiskImage(m.Format)) {
 		return kind + ", which is not opened here"
 	}
 	return ""

@@ -30,6 +30,10 @@ var magics = []struct {
 	{[]byte("ustar"), 257, tarSize},
 	{[]byte("\x01CD001\x01"), 32768, isoSize},
 	{[]byte("\x53\xef"), 1080, extSize},
+	{[]byte("hsqs"), 0, squashSize},
+	{[]byte("FAT12   "), 54, fatSize},
+	{[]byte("FAT16   "), 54, fatSize},
+	{[]byte("FAT32   "), 82, fatSize},
 }
 
 // carve looks for known formats inside a blob that is none, or that could not be opened as what it claims to be, and looks
@@ -386,4 +390,27 @@ func extSize(ra io.ReaderAt, at, end int64) int64 {
 	}
 	blocks, log := int64(binary.LittleEndian.Uint32(b[1028:])), binary.LittleEndian.Uint32(b[1048:])
 	return fits(blocks*1024<<log, at, end)
+}
+
+// squashSize is what the superblock of a squashfs says (Documentation/filesystems/squashfs.rst of Linux).
+func squashSize(ra io.ReaderAt, at, end int64) int64 {
+	var b [48]byte
+	if _, err := ra.ReadAt(b[:], at); err != nil || binary.LittleEndian.Uint16(b[28:]) != 4 {
+		return 0
+	}
+	return fits(int64(min(binary.LittleEndian.Uint64(b[40:]), 1<<62)), at, end)
+}
+
+// fatSize is the number of sectors in the first one of a FAT file system.
+func fatSize(ra io.ReaderAt, at, end int64) int64 {
+	var b [512]byte
+	if _, err := ra.ReadAt(b[:], at); err != nil || archive.Detect(b[:]) != archive.FormatFAT {
+		return 0
+	}
+	le := binary.LittleEndian
+	total := int64(le.Uint16(b[19:]))
+	if total == 0 {
+		total = int64(le.Uint32(b[32:]))
+	}
+	return fits(total*int64(le.Uint16(b[11:])), at, end)
 }
