@@ -62,7 +62,7 @@ bench-diff: init ## opening and comparing artefacts, beside hashing them
 
 bench-build: init ## starting a sandbox; unpacking a layer, and using a root again
 	$(GO) test -run xxx -bench True ./internal/sandbox
-	$(GO) test -run xxx -bench Trace -benchtime 1x ./internal/sandbox
+	$(BENCH) -run TestBenchTrace ./internal/rebuild
 	$(GO) test -run xxx -bench . -benchtime 3x ./internal/builder/rootfs
 
 e2e: build ## slow tests with real servers and toolchains
