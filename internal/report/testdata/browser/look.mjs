@@ -64,6 +64,10 @@ for (const page of pages) {
           await tab.keyboard.press('Enter')
           if (!await tab.evaluate(() => document.activeElement.closest('details')?.open)) fault(page, 'Enter opens nothing')
         }
+        await tab.emulateMedia({ media: 'print', colorScheme })
+        const folded = await tab.evaluate(() => [...document.querySelectorAll('details > :not(summary)')].filter(e => !e.checkVisibility({ contentVisibilityAuto: true }) || !e.getClientRects().length).length)
+        if (folded) fault(page, `${folded} parts are left out on paper`)
+        await tab.emulateMedia({ media: 'screen', colorScheme })
         const paper = await tab.pdf({ path: join(folder, `${basename(page, '.html')}.pdf`), format: 'A4' })
         if (paper.subarray(0, 4).toString() !== '%PDF') fault(page, 'cannot be printed')
       }
