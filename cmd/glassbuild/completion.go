@@ -37,7 +37,7 @@ func completions() map[string]values {
 	folder, toml := ending(cobra.ShellCompDirectiveFilterDirs), ending(cobra.ShellCompDirectiveFilterFileExt, "toml")
 	json, key := ending(cobra.ShellCompDirectiveFilterFileExt, "json"), ending(cobra.ShellCompDirectiveFilterFileExt, "pem", "key", "pub")
 	return map[string]values{
-		"format": words(report.Formats...), "sign-in": words("browser", "device"), "type": words(policy.TypeNames()...),
+		"format": words(report.Formats...), "sign-in": words("browser", "device"), "redact": words("paths", "code", "all"), "opened": json, "verdict": json, "type": words(policy.TypeNames()...),
 		"kms":    words("awskms://", "azurekms://", "gcpkms://", "hashivault://"),
 		"commit": commits, "since": commits, "source-commit": commits,
 		"member": members, "only": members,

@@ -132,7 +132,11 @@ func changedFunctions(v verdict.Verdict, like sarifResult) []sarifResult {
 			if !ok {
 				continue
 			}
-			like.Message = sarifText{printable(r.Name) + ": " + printable(r.Text)}
+			what := r.Text
+			if what == "" {
+				what = r.Status
+			}
+			like.Message = sarifText{printable(r.Name) + ": " + printable(what)}
 			like.Locations = []sarifLocation{{sarifPhysical{sarifArtifact{uri(file)}, &sarifRegion{line}}}}
 			list = append(list, like)
 		}
