@@ -17,7 +17,12 @@ import (
 	"github.com/glassbuild/glassbuild/internal/verdict"
 )
 
-// maxUnplaced is how many names that lead nowhere, or to a file that was not read, are kept of one file.
+const (
+	maxOrigins     = 2_000   // files of all outputs that a verdict says something of
+	maxOriginFiles = 200_000 // files that it lists for all of them together
+)
+
+// maxUnplaced is how many names of its own, names that lead nowhere, and names of files that were not read are kept of one file.
 const maxUnplaced = 1_000
 
 // Origins asks every output, and what is in it, which source files it was compiled from, and finds where each of them lies.
@@ -89,6 +94,7 @@ type originFinder struct {
 	outcome *rebuild.Outcome
 	list    []verdict.Origin
 	at      map[string]int // by digest, of what is no archive
+	files   int            // that are listed
 }
 
 func (f *originFinder) output(ctx context.Context, name, sum, scratch string) error {
@@ -112,6 +118,9 @@ func (f *originFinder) output(ctx context.Context, name, sum, scratch string) er
 	for _, c := range claims {
 		full := join(name, c.Member)
 		if i, ok := f.at[c.SHA256]; ok && !c.Whole {
+			if len(f.list[i].Names) == maxUnplaced {
+				continue
+			}
 			if c.Member == "" { // the output itself comes before copies in others
 				f.list[i].Names = append([]string{full}, f.list[i].Names...)
 			} else {
@@ -119,12 +128,26 @@ func (f *originFinder) output(ctx context.Context, name, sum, scratch string) er
 			}
 			continue
 		}
+		if len(f.list) == maxOrigins {
+			f.list[maxOrigins-1].Why = "there are more such files: of those nothing is listed"
+			break
+		}
 		if !c.Whole {
 			f.at[c.SHA256] = len(f.list)
 		}
-		f.list = append(f.list, f.world.origin(full, c))
+		f.list = append(f.list, f.bounded(f.world.origin(full, c)))
 	}
 	return nil
+}
+
+// bounded leaves lists out where all of them together would be longer than a verdict should hold.
+func (f *originFinder) bounded(v verdict.Origin) verdict.Origin {
+	n := len(v.Source) + len(v.Package) + len(v.Made) + len(v.Unread) + len(v.Unknown)
+	if f.files += n; f.files <= maxOriginFiles {
+		return v
+	}
+	f.files -= n
+	return verdict.Origin{Names: v.Names, SHA256: v.SHA256, By: []string{}, Silent: v.Silent, Source: []verdict.Digest{}, Why: "it names too many files to list them beside those of the others"}
 }
 
 // origin places the names of one claim.

@@ -1,9 +1,12 @@
 package findings
 
 import (
+	"archive/tar"
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -241,5 +244,35 @@ func TestEmbeds(t *testing.T) {
 		if got := embeds(c.pattern, c.file, c.all); got != c.want {
 			t.Errorf("%q of %q: %v", c.file, c.pattern, got)
 		}
+	}
+}
+
+// TestOriginsAreBounded: a build that puts out very many programs gets a verdict that is not longer than it should be.
+func TestOriginsAreBounded(t *testing.T) {
+	t.Parallel()
+	f := &originFinder{}
+	big := verdict.Origin{Names: []string{"a"}, By: []string{"debug-data"}, Source: make([]verdict.Digest, maxOriginFiles-1), Unknown: []string{"x"}}
+	if got := f.bounded(big); len(got.Source) != maxOriginFiles-1 {
+		t.Errorf("%d", len(got.Source))
+	}
+	small := verdict.Origin{Names: []string{"b"}, By: []string{"debug-data"}, Source: make([]verdict.Digest, 1)}
+	if got := f.bounded(small); len(got.Source) != 0 || got.Source == nil || got.Why == "" || len(got.By) != 0 {
+		t.Errorf("%+v", got)
+	}
+
+	o := kestrel(t, "-trimpath", "-buildvcs=false")
+	var b bytes.Buffer
+	z := tar.NewWriter(&b)
+	for i := range maxOrigins + 10 {
+		text := fmt.Sprintf("\x7fELF\x02\x01\x01%d", i)
+		z.WriteHeader(&tar.Header{Name: fmt.Sprintf("p%d", i), Mode: 0o755, Size: int64(len(text))})
+		z.Write([]byte(text))
+	}
+	z.Close()
+	if err := os.WriteFile(o.Runs[0].Path("kestrel"), b.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if list := originsOf(t, o); len(list) != maxOrigins || !strings.Contains(list[maxOrigins-1].Why, "more such files") {
+		t.Errorf("%d: %q", len(list), list[len(list)-1].Why)
 	}
 }

@@ -101,6 +101,7 @@ type reader struct {
 	wholes map[string]*Claim           // by the path of the archive
 	maps   map[string]*artifact.Member // files by path
 	seen   int
+	names  int // of all claims
 }
 
 // member reads one member and what is in it. whole is the innermost archive around it, and objects the static library or the
@@ -135,7 +136,7 @@ func (r *reader) member(ctx context.Context, m, whole *artifact.Member, objects 
 
 func (r *reader) file(m, whole *artifact.Member, objects string) error {
 	if name, ok := r.inTree(m.SHA256); ok && m.Size > 0 {
-		r.whole(whole).add(Name{By: ByBytes, Text: name})
+		r.add(r.whole(whole), Name{By: ByBytes, Text: name})
 		return nil
 	}
 	switch {
@@ -160,10 +161,14 @@ func (r *reader) whole(m *artifact.Member) *Claim {
 	return c
 }
 
-func (c *Claim) add(n Name) {
-	if len(c.Names) < maxNames {
-		c.Names = append(c.Names, n)
+// add adds a name to a claim, as long as there are not too many of them.
+func (r *reader) add(c *Claim, n Name) {
+	if len(c.Names) >= maxNames || r.names >= maxAllNames {
+		c.Why = "it names too many files: not all of them are looked at"
+		return
 	}
+	r.names++
+	c.Names = append(c.Names, n)
 }
 
 // program reads an executable, a library or an object. Objects of one static library are one claim.
@@ -182,10 +187,10 @@ func (r *reader) program(m *artifact.Member, objects string) error {
 			c.Go, _ = buildinfo.Read(bytes.NewReader(data))
 		}
 	}
-	for _, name := range s.Files {
-		c.add(Name{By: s.By, Text: name})
-	}
 	c.Why = s.Why
+	for _, name := range s.Files {
+		r.add(&c, Name{By: s.By, Text: name})
+	}
 	if s.By == "" {
 		c.Silent = 1
 	}
@@ -213,9 +218,9 @@ func (r *reader) class(m, whole *artifact.Member) error {
 	case !ok:
 		r.whole(whole).Silent++
 	case told:
-		r.whole(whole).add(Name{By: ByClassFiles, Text: name})
+		r.add(r.whole(whole), Name{By: ByClassFiles, Text: name})
 	default:
-		r.whole(whole).add(Name{By: ByClassNames, Text: name})
+		r.add(r.whole(whole), Name{By: ByClassNames, Text: name})
 	}
 	return nil
 }
@@ -263,7 +268,7 @@ func (r *reader) script(m, whole *artifact.Member) error {
 		return nil
 	}
 	for _, s := range sources {
-		r.whole(whole).add(Name{By: BySourceMaps, Text: s, In: from.SHA256, Near: r.name(from)})
+		r.add(r.whole(whole), Name{By: BySourceMaps, Text: s, In: from.SHA256, Near: r.name(from)})
 	}
 	return nil
 }

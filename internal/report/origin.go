@@ -82,9 +82,12 @@ func originLine(o verdict.Origin, a *verdict.Account) string {
 	text += " (" + strings.Join(o.By, ", ") + ")"
 	if slices.Contains(o.By, "depfiles") && !slices.Contains(o.By, "file-symbols") {
 		text += "; it does not say itself: these are of every object that was compiled"
-	} else if o.Silent > 0 {
+		return text
+	}
+	if o.Silent > 0 {
 		text += fmt.Sprintf("; %d compiled files in it do not say", o.Silent)
-	} else if o.Why != "" {
+	}
+	if o.Why != "" {
 		text += "; " + printable(o.Why)
 	}
 	return text

@@ -4,7 +4,7 @@ package verdict
 // It is a claim of the compiler's, which the source can steer, and no check rests on it: what the build could have used at all
 // is what Account says. It tells an auditor what to read first.
 type Origin struct {
-	Names   []string     `json:"names"` // the output, or OUTPUT/MEMBER; more than one where the same bytes lie in several places
+	Names   []string     `json:"names"` // the output, or OUTPUT/MEMBER; more than one where the same bytes lie in several places; bounded
 	SHA256  string       `json:"sha256"`
 	By      []string     `json:"by"`                // what says it, see docs/sandbox.md; none where the file does not say
 	Silent  int          `json:"silent,omitempty"`  // files in it that were compiled and do not say from what
