@@ -34,7 +34,7 @@ func TestScriptsOverRunc(t *testing.T) {
 	if _, err := os.Stat(runc); err != nil {
 		t.Skipf("NO RUNC HERE: %v", err)
 	}
-	runScripts(t, testscript.Params{Files: []string{"testdata/script/build-faults.txtar"}}, runc)
+	runScripts(t, testscript.Params{Files: []string{"testdata/script/build-faults.txtar", "testdata/script/hostile-builds.txtar"}}, runc)
 }
 
 // TestE2EScripts holds what would disturb everything that runs beside it.
