@@ -8,8 +8,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/glassbuild/glassbuild/internal/builder"
 	"github.com/glassbuild/glassbuild/internal/evidence"
 	"github.com/glassbuild/glassbuild/internal/fault"
+	"github.com/glassbuild/glassbuild/internal/gomod"
 	"github.com/glassbuild/glassbuild/internal/policy"
 	"github.com/glassbuild/glassbuild/internal/remote"
 	"github.com/glassbuild/glassbuild/internal/store"
@@ -54,11 +56,11 @@ func Check(ctx context.Context, req CheckRequest, each func(Verdict) error) (Tal
 
 // fetchPackage brings what a package URL names into a private folder, which lasts as long as the check.
 func (c *checker) fetchPackage(ctx context.Context, text string) (string, error) {
-	client, err := c.dialer()
-	if err != nil {
-		return "", err
-	}
 	if c.fetched == nil {
+		client, err := gomod.NewRemote(c.offline, builder.PlainHTTP()...) // archives of Debian are signed, and served without TLS
+		if err != nil {
+			return "", err
+		}
 		dir, err := store.DefaultDir()
 		if err != nil {
 			return "", err

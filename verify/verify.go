@@ -225,7 +225,7 @@ func begin(ctx context.Context, req Request) (*run, error) {
 	if err := r.open(ctx); err != nil {
 		return nil, err
 	}
-	if purl.Is(req.Artefact) {
+	if purl.Is(req.Artefact) && !isImage(req.Artefact) { // an image is a release, which fetches it
 		var err error
 		if r.req.Artefact, err = r.packages().fetch(ctx, req.Artefact); err != nil {
 			r.dir.Close()

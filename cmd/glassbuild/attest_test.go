@@ -19,10 +19,12 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 	gcrregistry "github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	gcr "github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/static"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/sigstore/sigstore/pkg/cryptoutils"
@@ -62,7 +64,7 @@ func attestScripts(t *testing.T, cache string, scripts ...string) {
 		t.Fatal(err)
 	}
 	w := &attestWorld{t: t}
-	all := map[string]func(*testscript.TestScript, bool, []string){"sigstore": w.sigstore, "failing": w.failing, "registry": w.registry, "pushimage": w.push,
+	all := map[string]func(*testscript.TestScript, bool, []string){"sigstore": w.sigstore, "failing": w.failing,
 		"newkey": makeKey, "signed": w.signed, "says": says, "rewrite": rewrite, "imagelayout": imageLayout}
 	for name, c := range commands {
 		all[name] = c
@@ -140,8 +142,8 @@ func (w *attestWorld) failing(ts *testscript.TestScript, _ bool, args []string) 
 	w.services[ts.Name()].Fail(args[0], n)
 }
 
-// registry is "registry referrers|tags": starts a registry and puts its host into $registry.
-func (w *attestWorld) registry(ts *testscript.TestScript, _ bool, args []string) {
+// startRegistry is "registry referrers|tags": starts a registry and puts its host into $registry.
+func startRegistry(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) != 1 {
 		ts.Fatalf("usage: registry referrers|tags")
 	}
@@ -150,13 +152,22 @@ func (w *attestWorld) registry(ts *testscript.TestScript, _ bool, args []string)
 	ts.Setenv("registry", strings.TrimPrefix(s.URL, "http://"))
 }
 
-// push is "pushimage REF FILE": pushes an image whose one layer is the file, as oras does.
-func (w *attestWorld) push(ts *testscript.TestScript, _ bool, args []string) {
-	if len(args) != 2 {
-		ts.Fatalf("usage: pushimage ref file")
+// pushImage is "pushimage REF FILE [ENTRYPOINT|-]": pushes an image whose one layer is the file, as oras does; with an entry point, or -
+// for none, the file is a tar archive and the image one that runs.
+func pushImage(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 && len(args) != 3 {
+		ts.Fatalf("usage: pushimage ref file [entrypoint|-]")
 	}
-	img, err := mutate.Append(empty.Image, mutate.Addendum{Layer: static.NewLayer([]byte(ts.ReadFile(args[1])), "application/octet-stream")})
+	kind := types.MediaType("application/octet-stream")
+	if len(args) == 3 {
+		kind = types.OCIUncompressedLayer
+	}
+	img, err := mutate.Append(empty.Image, mutate.Addendum{Layer: static.NewLayer([]byte(ts.ReadFile(args[1])), kind)})
 	ts.Check(err)
+	if len(args) == 3 && args[2] != "-" {
+		img, err = mutate.Config(img, v1.Config{Entrypoint: []string{args[2]}})
+		ts.Check(err)
+	}
 	tag, err := name.NewTag(args[0])
 	ts.Check(err)
 	ts.Check(gcr.Write(tag, img))

@@ -20,6 +20,7 @@ import (
 
 // commands are what a script can do beside the commands of testscript.
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
+	"registry": startRegistry, "pushimage": pushImage,
 	"code":  runForCode,
 	"check": checkStatus,
 	"field": fieldOf,
