@@ -10,7 +10,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # testdata is no part of ./..., its own tests are named
 PACKAGES := ./... ./testdata/vendors ./testdata/vectors
-BENCHES := main source check diff build
+BENCHES := main source check diff build kit
 
 # every table is printed by one command; "make bench" runs them all. They assert nothing about time.
 BENCH := GLASSBUILD_BENCH=1 $(GO) test -count=1 -timeout 60m -v
@@ -64,6 +64,9 @@ bench-build: init ## starting a sandbox; unpacking a layer, and using a root aga
 	$(GO) test -run xxx -bench True ./internal/sandbox
 	$(BENCH) -run TestBenchTrace ./internal/rebuild
 	$(GO) test -run xxx -bench . -benchtime 3x ./internal/builder/rootfs
+
+bench-kit: ## writing and opening a kit, beside hashing its content
+	$(GO) test -run xxx -bench . -benchtime 5x ./internal/kit
 
 e2e: build ## slow tests with real servers and toolchains
 	@set -x -o pipefail; GLASSBUILD_E2E=1 $(GO) test -v -timeout 60m -run E2E ./... | ./.ci/aloud

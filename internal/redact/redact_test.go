@@ -2,6 +2,7 @@ package redact
 
 import (
 	"encoding/json"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -267,10 +268,24 @@ func TestForgeries(t *testing.T) {
 				}
 				v.Checks[0].Status = "[redacted aaaaaaaa]"
 			},
-			"a text":                   func(v *verdict.Verdict) { v.Checks[0].Text = "all is well" },
-			"the root":                 func(v *verdict.Verdict) { v.Commitments.Root = strings.Repeat("1", 64) },
-			"the seed":                 func(v *verdict.Verdict) { v.Commitments.Seed = strings.Repeat("1", 64) },
-			"no seed and no salts":     func(v *verdict.Verdict) { *v.Commitments = verdict.Commitments{Root: v.Commitments.Root} },
+			"a text":                  func(v *verdict.Verdict) { v.Checks[0].Text = "all is well" },
+			"the root":                func(v *verdict.Verdict) { v.Commitments.Root = strings.Repeat("1", 64) },
+			"the seed":                func(v *verdict.Verdict) { v.Commitments.Seed = strings.Repeat("1", 64) },
+			"no seed and no salts":    func(v *verdict.Verdict) { *v.Commitments = verdict.Commitments{Root: v.Commitments.Root} },
+			"two salts swapped":       func(v *verdict.Verdict) { swap(v, v.Commitments.Salts) },
+			"two commitments swapped": func(v *verdict.Verdict) { swap(v, v.Commitments.Hidden) },
+			"a commitment of another verdict": func(v *verdict.Verdict) {
+				other, err := Seal(whole)
+				if err == nil {
+					other, err = Redact(other, All)
+				}
+				must(t, other, err)
+				if swap(v, nil); v.Commitments.Hidden != nil {
+					v.Commitments.Seed = ""
+					at := slices.Sorted(maps.Keys(v.Commitments.Hidden))[0]
+					v.Commitments.Hidden[at] = other.Commitments.Hidden[at]
+				}
+			},
 			"a list cut into the next": func(v *verdict.Verdict) { v.Source.Refs = []string{v.Source.Refs[0] + v.Source.Refs[1]} },
 		} {
 			var v verdict.Verdict
@@ -283,6 +298,19 @@ func TestForgeries(t *testing.T) {
 				t.Errorf("%s: %s was changed, and it is still the same verdict", level, name)
 			}
 		}
+	}
+}
+
+// swap exchanges what stands at the first two places of a verdict in which something is left out; in a whole one it changes the seed.
+func swap(v *verdict.Verdict, of map[string]string) {
+	if v.Commitments.Seed != "" {
+		v.Commitments.Seed = strings.Repeat("2", 64)
+	}
+	switch at := slices.Sorted(maps.Keys(of)); len(at) {
+	case 0, 1: // nothing is shown that has a salt: one is made up
+		v.Commitments.Salts = map[string]string{"/summary": strings.Repeat("3", 2*saltBytes)}
+	default:
+		of[at[0]], of[at[1]] = of[at[1]], of[at[0]]
 	}
 }
 
