@@ -73,7 +73,7 @@ func made(t *testing.T) *Build {
 	run := func(n string) (*rebuild.Result, rebuild.RunRecord) {
 		dir := t.TempDir()
 		rec := rebuild.RunRecord{Started: began, Finished: began.Add(time.Minute), Variation: rebuild.Variation{Hostname: "host" + n, UID: 1000},
-			Isolation: sandbox.Isolation{Runtime: "embedded", Kernel: "Linux", Network: "refused, listed", Checks: []sandbox.Check{{Name: "mounts", OK: true, Detail: "3"}, {Name: "broken"}},
+			Isolation: sandbox.Isolation{Runtime: "runc", RuntimeVersion: "1.1.5", RuntimeSHA256: sum("runc"), Notes: []sandbox.Check{{Name: "mount /src", Detail: "copied"}}, Kernel: "Linux", Network: "refused, listed", Checks: []sandbox.Check{{Name: "mounts", OK: true, Detail: "3"}, {Name: "broken"}},
 				Limits: []sandbox.Enforced{{Limit: "memory", By: "cgroup v2"}}}}
 		res := &rebuild.Result{Dir: dir, Log: filepath.Join(dir, "run-"+n+".log"), Record: rec}
 		if err := os.WriteFile(res.Log, []byte("log "+n), 0o600); err != nil {
@@ -201,6 +201,11 @@ func TestProvenanceNamesEveryInput(t *testing.T) {
 	in := got.Predicate.BuildDefinition.InternalParameters
 	if len(in.Runs) != 2 || in.Limits["memory"] != "cgroup v2" || in.Isolation["check mounts"] != "holds, 3" || in.Isolation["check broken"] != "" {
 		t.Errorf("%+v", in)
+	}
+	for name, want := range map[string]string{"runtime": "runc", "runtime-version": "1.1.5", "runtime-sha256": sum("runc"), "note mount /src": "copied"} {
+		if in.Isolation[name] != want {
+			t.Errorf("isolation %s is %q, want %q", name, in.Isolation[name], want)
+		}
 	}
 }
 

@@ -115,16 +115,6 @@ func leaveGroups() {
 	}
 }
 
-// has tells whether this process holds a capability.
-func has(capability int) bool {
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	if unix.Capget(&header, &data[0]) != nil {
-		return false
-	}
-	return data[capability/32].Effective&(1<<(capability%32)) != 0
-}
-
 // lastCapability returns the number of the kernel's last capability; CAP_CHECKPOINT_RESTORE, 40, where /proc hides it.
 func lastCapability() int {
 	text, err := os.ReadFile("/proc/sys/kernel/cap_last_cap")
