@@ -121,6 +121,13 @@ func TestEmbeddedEngine(t *testing.T) {
 	kestrel := filepath.Join(dir, "kestrel-bin")
 	run(t, filepath.Join(dir, "kestrel"), nil, "go", "build", "-trimpath", "-buildvcs=false", "-o", kestrel, "./cmd/kestrel")
 	x := indexOf(t, kestrel)
+	// the program itself, linked elsewhere; and with a command that does more, around the very same engine
+	moved, command := filepath.Join(dir, "moved"), filepath.Join(dir, "command")
+	run(t, filepath.Join(dir, "kestrel"), nil, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-T 0x800000", "-o", moved, "./cmd/kestrel")
+	if err := os.WriteFile(filepath.Join(dir, "kestrel/cmd/kestrel/more.go"), []byte("package main\n\nimport \"os\"\n\nfunc init() { os.Unsetenv(\"KESTREL\") }\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	run(t, filepath.Join(dir, "kestrel"), nil, "go", "build", "-trimpath", "-buildvcs=false", "-o", command, "./cmd/kestrel")
 	match := "func (s *Set) Match(data []byte) (sum string, hits []Hit) {\n"
 	for name, c := range map[string]struct {
 		file    string
@@ -132,6 +139,8 @@ func TestEmbeddedEngine(t *testing.T) {
 		"altered text":  {heron(t, replaced("set.go", "id used twice", "id seen twice")), component.Altered, "engine.Compile"},
 		"added start":   {heron(t, replaced("scan.go", "// Options say", "func init() { os.Unsetenv(\"HERON\") }\n\n// Options say")), component.Altered, "engine.init.0"},
 		"bare function": {kestrel, component.Audited, ""},
+		"moved":         {moved, component.Audited, ""},
+		"its command":   {command, component.Altered, "main.init.0"},
 	} {
 		wrapped := map[string]string{"alone": c.file, "image": image(t, c.file), "firmware": firmware(t, c.file)}
 		for how, file := range wrapped {

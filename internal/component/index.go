@@ -47,7 +47,8 @@ type File struct {
 	Loaded string `json:"loaded,omitempty"` // of programs, the digest of what is loaded
 }
 
-// Program is a program of a release and its own functions: of a Go program those of its main module, without its commands.
+// Program is a program of a release and its own functions: of a Go program those of its main module, and apart from them those of
+// its command, which no other program links in.
 type Program struct {
 	Path      string       `json:"path"`
 	Go        bool         `json:"go,omitempty"`
@@ -58,9 +59,11 @@ type Program struct {
 	Processor string       `json:"processor"`
 	BuildID   string       `json:"build-id,omitempty"`
 	Functions []code.Print `json:"functions"`
+	Command   []code.Print `json:"command,omitempty"`
 
-	bySize map[int][]int
-	byName map[string]int
+	bySize   map[int][]int
+	byName   map[string]int
+	commands [][]code.Print // of every program of the group
 }
 
 type place struct{ release, file int }
@@ -130,20 +133,27 @@ func program(a *artifact.Artifact, m *artifact.Member) (*Program, string, error)
 	p := &Program{Go: c.Go, Module: c.Main, Version: c.Version, Revision: c.Revision, Compiler: c.Compiler, Processor: c.Processor, BuildID: c.BuildID}
 	c.Complete()
 	for i := range c.Functions() {
-		if c.Own(i) && c.Size(i) > 0 && (!c.Go || within(c.Name(i), c.Main)) {
+		switch {
+		case !c.Own(i) || c.Size(i) <= 0:
+		case c.Go && command(c.Name(i)):
+			p.Command = append(p.Command, c.Print(i))
+		case !c.Go || within(c.Name(i), c.Main):
 			p.Functions = append(p.Functions, c.Print(i))
 		}
 	}
-	if len(p.Functions) == 0 {
+	if len(p.Functions)+len(p.Command) == 0 {
 		return nil, loaded, nil
 	}
 	return p, loaded, nil
 }
 
+// command tells whether a Go function belongs to the package that a program begins in.
+func command(name string) bool { return strings.HasPrefix(name, "main.") }
+
 // within tells whether a Go function belongs to a module: its package's path, in which dots of the last element are
 // escaped, begins with that of the module.
 func within(name, module string) bool {
-	if module == "" || strings.HasPrefix(name, "main.") {
+	if module == "" || command(name) {
 		return false
 	}
 	rest, ok := strings.CutPrefix(name, module)
@@ -198,7 +208,7 @@ func (x *Index) settle() error {
 			}
 		}
 		for k := range r.Programs {
-			functions += len(r.Programs[k].Functions)
+			functions += len(r.Programs[k].Functions) + len(r.Programs[k].Command)
 		}
 		r.group()
 	}
@@ -218,10 +228,11 @@ func (r *Release) group() {
 		g := same[key]
 		if g == nil || !p.Go || p.Module == "" {
 			g = &p
-			g.Functions, g.bySize, g.byName = nil, map[int][]int{}, map[string]int{}
+			g.Functions, g.bySize, g.byName, g.commands = nil, map[int][]int{}, map[string]int{}, nil
 			same[key] = g
 			r.groups = append(r.groups, g)
 		}
+		g.commands = append(g.commands, r.Programs[k].Command)
 		for _, f := range r.Programs[k].Functions {
 			if _, ok := g.byName[f.Name]; ok && f.Name != "" && p.Go {
 				continue
@@ -262,7 +273,7 @@ func (x *Index) Load(name string, data []byte) error {
 	}
 	for _, r := range y.Releases {
 		for _, p := range r.Programs {
-			for _, f := range p.Functions {
+			for _, f := range slices.Concat(p.Functions, p.Command) {
 				if f.Size <= 0 || f.At >= 0 && f.At > f.Size-8 || f.At < -1 || slices.ContainsFunc(f.Data, func(n int) bool { return n < 0 || n > maxProgram }) {
 					return fault.Usagef(fault.Quote(name), "is no prepared index: a function does not hold together")
 				}

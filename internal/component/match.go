@@ -21,6 +21,9 @@ func match(p *code.Program, want *Program) *Finding {
 	}
 	if want.Go && p.Go {
 		w.named()
+		if p.Main == want.Module && want.Module != "" {
+			w.command()
+		}
 	}
 	if w.f.Same+w.f.Changes == 0 {
 		w.unnamed()
@@ -68,6 +71,44 @@ func (w *matcher) named() {
 		} else {
 			w.change(w.place(name, i), false)
 		}
+	}
+}
+
+// command holds a program of the vendor's own module against the one of the release that it is most like: what the command itself
+// does belongs to no component, and could be anything.
+func (w *matcher) command() {
+	var own []int
+	for i := range w.p.Functions() {
+		if command(w.p.Name(i)) && w.p.Own(i) && w.p.Size(i) > 0 {
+			own = append(own, i)
+		}
+	}
+	var best, added []int
+	for n, list := range append(w.want.commands, nil) {
+		byName := make(map[string]int, len(list))
+		for k := range list {
+			byName[list[k].Name] = k
+		}
+		var changed, more []int
+		for _, i := range own {
+			k, ok := byName[w.p.Name(i)]
+			if !ok {
+				more = append(more, i)
+			} else if code, reaches := w.p.Same(i, &list[k]); !code || !reaches {
+				changed = append(changed, i)
+			}
+		}
+		if n == 0 || len(changed)+len(more) < len(best)+len(added) {
+			best, added = changed, more
+		}
+	}
+	w.f.Same += len(own) - len(best) - len(added)
+	for _, i := range best {
+		w.change(w.place(w.p.Name(i), i), false)
+	}
+	for _, i := range added { // a command runs whatever it has
+		w.init = true
+		w.change(w.place(w.p.Name(i), i), true)
 	}
 }
 
