@@ -38,10 +38,16 @@ var shelves = []struct {
 func (s *Store) Items() ([]Item, error) {
 	var out []Item
 	for _, shelf := range shelves {
+		if st, err := os.Lstat(filepath.Join(s.dir, shelf.dir)); err != nil || !st.IsDir() {
+			continue
+		}
 		paths := []string{shelf.dir}
 		for range shelf.depth {
 			var below []string
 			for _, p := range paths {
+				if st, err := os.Lstat(filepath.Join(s.dir, p)); err != nil || !st.IsDir() {
+					continue // what lies behind a link is not the store's
+				}
 				entries, err := os.ReadDir(filepath.Join(s.dir, p))
 				if err != nil && !errors.Is(err, fs.ErrNotExist) {
 					continue // a plain file, or gone meanwhile
@@ -113,6 +119,12 @@ func (s *Store) Busy() bool {
 
 // Drop removes an item.
 func (s *Store) Drop(i Item) error {
+	folder := filepath.Dir(filepath.Join(s.dir, i.Path))
+	if at, err := filepath.EvalSymlinks(s.dir); err == nil {
+		if real, err := filepath.EvalSymlinks(folder); err == nil && real != filepath.Join(at, filepath.Dir(i.Path)) {
+			return fault.Inconclusivef(filepath.Join(s.dir, i.Path), "lies behind a link: not removed")
+		}
+	}
 	if err := RemoveAll(filepath.Join(s.dir, i.Path)); err != nil {
 		return fault.Inconclusivef(filepath.Join(s.dir, i.Path), "cannot be removed: %w", err)
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -83,5 +84,33 @@ func TestManage(t *testing.T) {
 	}
 	if _, err := os.Stat(s.Dir()); !os.IsNotExist(err) {
 		t.Errorf("still there: %v", err)
+	}
+}
+
+// TestLinksLeadNowhere: what lies behind a link in the store is neither listed nor removed, whoever made the link.
+func TestLinksLeadNowhere(t *testing.T) {
+	t.Parallel()
+	s, err := Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	outside := t.TempDir()
+	kept := filepath.Join(outside, "folder", "kept")
+	if err := errors.Join(os.Mkdir(filepath.Dir(kept), 0o700), os.WriteFile(kept, []byte("x"), 0o600),
+		os.Symlink(outside, filepath.Join(s.Dir(), "trees", "kind")), os.Symlink(outside, filepath.Join(s.Dir(), "git"))); err != nil {
+		t.Fatal(err)
+	}
+	items, err := s.Items()
+	if err != nil || len(items) != 0 {
+		t.Fatalf("%v, %v", items, err)
+	}
+	if err := s.Drop(Item{Kind: "tree kind", Path: filepath.Join("trees", "kind", "folder")}); err == nil {
+		t.Error("removed behind a link")
+	}
+	if err := s.Wipe(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(kept); err != nil {
+		t.Error(err)
 	}
 }

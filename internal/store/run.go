@@ -61,6 +61,9 @@ func (r *Run) Close() error {
 func (s *Store) Sweep() {
 	for _, sub := range []string{"runs", "tmp"} {
 		base := filepath.Join(s.dir, sub)
+		if st, err := os.Lstat(base); err != nil || !st.IsDir() {
+			continue // what lies behind a link is not the store's
+		}
 		entries, err := os.ReadDir(base)
 		if err != nil {
 			continue
