@@ -55,13 +55,8 @@ func TestMain(m *testing.M) {
 		os.Setenv(attackerVariable, built)
 	}
 	code := m.Run()
-	if r, err := ownRun(); err == nil && os.Getenv(runtimeVariable) != "" {
-		if left, err := os.ReadDir(r.Path()); err != nil || len(left) > 0 {
-			fmt.Fprintln(os.Stderr, "bundles are left:", left, err)
-			code = 1
-		}
-		r.Close()
-		os.RemoveAll(filepath.Dir(filepath.Dir(r.Path())))
+	if os.Getenv(runtimeVariable) != "" {
+		code = max(code, cleared())
 	}
 	if built != "" {
 		os.RemoveAll(built)
@@ -91,6 +86,22 @@ func bundleFolder() (string, error) {
 		return "", err
 	}
 	return r.Dir("bundle")
+}
+
+// cleared returns 1 when a bundle is left of a sandbox that was closed.
+func cleared() int {
+	r, err := ownRun()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(filepath.Dir(filepath.Dir(r.Path())))
+	defer r.Close()
+	if left, err := os.ReadDir(r.Path()); err != nil || len(left) > 0 {
+		fmt.Fprintln(os.Stderr, "bundles are left:", left, err)
+		return 1
+	}
+	return 0
 }
 
 // buildAttacker builds the program that the tests run inside, static, into a folder that every user can read.
