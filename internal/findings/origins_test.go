@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -23,6 +22,16 @@ import (
 	"github.com/glassbuild/glassbuild/internal/store"
 	"github.com/glassbuild/glassbuild/internal/verdict"
 )
+
+// goroot returns where this machine's Go lies.
+func goroot(t *testing.T) string {
+	t.Helper()
+	out, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
+}
 
 // kestrel builds the two programs of the sample vendor with this machine's Go, as a rebuild would have left them.
 func kestrel(t *testing.T, args ...string) *rebuild.Outcome {
@@ -62,7 +71,7 @@ func kestrel(t *testing.T, args ...string) *rebuild.Outcome {
 		res.Outputs = append(res.Outputs, sandbox.Output{Path: name, Kind: sandbox.OutputFile})
 	}
 	o.Runs = []*rebuild.Result{res}
-	o.Builder.Layers = []builder.Layer{{Name: "go", Version: "1.26", Dir: runtime.GOROOT(), Target: "/usr/local/go", Digest: "h1:x"}}
+	o.Builder.Layers = []builder.Layer{{Name: "go", Version: "1.26", Dir: goroot(t), Target: "/usr/local/go", Digest: "h1:x"}}
 	return o
 }
 
