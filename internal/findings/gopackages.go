@@ -1,14 +1,9 @@
 package findings
 
 import (
-	"fmt"
-	"go/build"
-	"io"
-	"io/fs"
 	"maps"
 	"os"
 	"path"
-	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -34,7 +29,7 @@ func (w *world) goPackages(p *placed, v *verdict.Origin, c origin.Claim) {
 		return
 	}
 	defer root.Close()
-	g := &goGraph{w: w, ctx: goContext(c.Go, root), seen: map[string]bool{}, files: map[string]bool{}}
+	g := &goGraph{w: w, choice: choiceOf(c.Go, root), seen: map[string]bool{}, files: map[string]bool{}}
 	g.walk(dir)
 	for _, f := range slices.Sorted(maps.Keys(g.files)) {
 		if _, named := p.source[f]; named || w.Read != nil && !w.Read[f] {
@@ -67,10 +62,10 @@ func (w *world) packageAt(imported string) (string, bool) {
 
 // goGraph walks the packages of the tree that a program is made of.
 type goGraph struct {
-	w     *world
-	ctx   *build.Context
-	seen  map[string]bool
-	files map[string]bool
+	w      *world
+	choice *goChoice
+	seen   map[string]bool
+	files  map[string]bool
 }
 
 func (g *goGraph) walk(start string) {
@@ -81,19 +76,17 @@ func (g *goGraph) walk(start string) {
 			continue
 		}
 		g.seen[dir] = true
-		pkg, err := g.ctx.ImportDir("/"+dir, 0)
-		if err != nil || pkg == nil {
+		pkg, err := g.choice.folder(dir)
+		if err != nil {
 			continue
 		}
-		for _, list := range [][]string{pkg.GoFiles, pkg.CgoFiles, pkg.CFiles, pkg.CXXFiles, pkg.MFiles, pkg.HFiles, pkg.FFiles, pkg.SFiles, pkg.SysoFiles, pkg.SwigFiles, pkg.SwigCXXFiles} {
-			for _, f := range list {
-				if name := path.Join(dir, f); g.w.Tree[name] {
-					g.files[name] = true
-				}
+		for _, f := range pkg.files {
+			if name := path.Join(dir, f); g.w.Tree[name] {
+				g.files[name] = true
 			}
 		}
-		g.embedded(dir, pkg.EmbedPatterns)
-		for _, imported := range pkg.Imports {
+		g.embedded(dir, pkg.embeds)
+		for _, imported := range pkg.imports {
 			if at, ok := g.find(imported); ok {
 				next = append(next, at)
 			}
@@ -112,7 +105,10 @@ func (g *goGraph) find(imported string) (string, bool) {
 	return dir, ok && g.isDir(dir)
 }
 
-func (g *goGraph) isDir(dir string) bool { return g.ctx.IsDir("/" + dir) }
+func (g *goGraph) isDir(dir string) bool {
+	st, err := g.choice.root.Stat(dir)
+	return err == nil && st.IsDir()
+}
 
 // embedded adds the files that patterns of //go:embed match: a folder stands for everything below it but names that begin
 // with a dot or an underscore, unless the pattern begins with "all:".
@@ -153,51 +149,17 @@ func embeds(pattern, rel string, all bool) bool {
 	return all || !slices.ContainsFunc(parts[depth:], func(s string) bool { return s[0] == '.' || s[0] == '_' })
 }
 
-// goContext is how the go command chose files for a program, with the tree for a file system.
-func goContext(info *debug.BuildInfo, root *os.Root) *build.Context {
+// choiceOf takes from a program how it was built.
+func choiceOf(info *debug.BuildInfo, root *os.Root) *goChoice {
 	set := map[string]string{}
 	for _, s := range info.Settings {
 		set[s.Key] = s.Value
 	}
-	local := func(name string) string {
-		if name = strings.Trim(path.Clean(filepath.ToSlash(name)), "/"); name == "" {
-			return "."
-		}
-		return name
-	}
-	c := &build.Context{
-		GOOS: set["GOOS"], GOARCH: set["GOARCH"], Compiler: "gc", CgoEnabled: set["CGO_ENABLED"] == "1",
-		JoinPath: path.Join, IsAbsPath: path.IsAbs,
-		HasSubdir: func(root, dir string) (string, bool) { return "", false },
-		IsDir: func(name string) bool {
-			st, err := root.Stat(local(name))
-			return err == nil && st.IsDir()
-		},
-		ReadDir: func(name string) ([]fs.FileInfo, error) {
-			list, err := fs.ReadDir(root.FS(), local(name))
-			var out []fs.FileInfo
-			for _, e := range list {
-				if st, err := e.Info(); err == nil {
-					out = append(out, st)
-				}
-			}
-			return out, err
-		},
-		OpenFile: func(name string) (io.ReadCloser, error) {
-			f, err := root.Open(local(name))
-			if err != nil {
-				return nil, err
-			}
-			return f, nil
-		},
-	}
+	g := &goChoice{root: root, os: set["GOOS"], arch: set["GOARCH"], cgo: set["CGO_ENABLED"] == "1", minor: minorOf(info.GoVersion), limits: maxGoSource}
 	if tags := set["-tags"]; tags != "" {
-		c.BuildTags = strings.Split(tags, ",")
+		g.tags = strings.Split(tags, ",")
 	}
-	for i := 1; i <= minorOf(info.GoVersion); i++ {
-		c.ReleaseTags = append(c.ReleaseTags, fmt.Sprintf("go1.%d", i))
-	}
-	return c
+	return g
 }
 
 // minorOf reads the 26 of "go1.26.5".
