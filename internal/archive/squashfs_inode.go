@@ -15,7 +15,6 @@ type squashInode struct {
 	block, offset, size int64
 	// of a file
 	fragment uint32
-	links    uint32
 }
 
 // inode reads what a reference leads to and takes it under a name; "" is the root.

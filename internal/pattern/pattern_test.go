@@ -23,7 +23,7 @@ func TestPatternIsTheRegularExpression(t *testing.T) {
 	if m := p.FindStringSubmatch("go-126"); !slices.Equal(m, []string{"go-126", "go", "126"}) {
 		t.Errorf("found %q", m)
 	}
-	if p.Regexp() != p.Regexp() {
+	if first, again := p.Regexp(), p.Regexp(); first != again {
 		t.Error("compiled twice")
 	}
 }
