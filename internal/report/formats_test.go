@@ -167,6 +167,28 @@ func TestSARIFNamesFileAndLine(t *testing.T) {
 	}
 }
 
+// TestSARIFPlacesModules: code scanning knows the files of the repository, and compilers call them by the path of the module.
+func TestSARIFPlacesModules(t *testing.T) {
+	t.Parallel()
+	for place, want := range map[string]string{
+		"example.com/team/tool/engine/scan.go":      "engine/scan.go",
+		"example.com/team/tool/main.go":             "main.go",
+		"example.com/dep/parse.go":                  "vendor/example.com/dep/parse.go",
+		"example.com/dep@v1.0.0/engine/scan.go":     "example.com/dep%40v1.0.0/engine/scan.go",
+		"runtime/engine/scan.go":                    "runtime/engine/scan.go",
+		"example.com/team/tool/engine/elsewhere.go": "example.com/team/tool/engine/elsewhere.go",
+		"engine/scan.go":                            "engine/scan.go",
+	} {
+		v := cases()["different"]
+		v.Rebuild.Origins = []verdict.Origin{{Source: []verdict.Digest{{Name: "engine/scan.go"}, {Name: "main.go"}}, Package: []verdict.Digest{{Name: "vendor/example.com/dep/parse.go"}}}}
+		v.Comparison.Members[0].Difference.Regions = []verdict.Region{{Name: "f", Kind: "function", Status: "different", Cause: "code", Place: place + ":7"}}
+		data, err := report.SARIF(v)
+		if err != nil || !strings.Contains(string(data), `"uri": "`+want+`"`) {
+			t.Errorf("%s: want %s (%v)", place, want, err)
+		}
+	}
+}
+
 // TestChainHoldsEveryCheck: no check of a verdict is missing from the picture, and none stands twice.
 func TestChainHoldsEveryCheck(t *testing.T) {
 	t.Parallel()

@@ -123,6 +123,7 @@ func changedFunctions(v verdict.Verdict, like sarifResult) []sarifResult {
 	if v.Comparison == nil {
 		return nil
 	}
+	tree := namedSources(v)
 	for _, m := range v.Comparison.Members {
 		if m.Difference == nil {
 			continue
@@ -137,11 +138,44 @@ func changedFunctions(v verdict.Verdict, like sarifResult) []sarifResult {
 				what = r.Status
 			}
 			like.Message = sarifText{printable(r.Name) + ": " + printable(what)}
-			like.Locations = []sarifLocation{{sarifPhysical{sarifArtifact{uri(file)}, &sarifRegion{line}}}}
+			like.Locations = []sarifLocation{{sarifPhysical{sarifArtifact{uri(inTree(file, tree))}, &sarifRegion{line}}}}
 			list = append(list, like)
 		}
 	}
 	return list
+}
+
+// namedSources are the files of the commit that the rebuilt files say they were made from.
+func namedSources(v verdict.Verdict) map[string]bool {
+	names := make(map[string]bool)
+	if v.Rebuild != nil {
+		for _, o := range v.Rebuild.Origins {
+			for _, list := range [][]verdict.Digest{o.Source, o.Package} {
+				for _, f := range list {
+					names[f.Name] = true
+				}
+			}
+		}
+	}
+	return names
+}
+
+// inTree returns where in the repository a file lies that a compiler calls by the path of its module, as Go's does with -trimpath; every other name
+// as it is. Names of other modules have a version, those of the standard library no dot in their first element.
+func inTree(file string, tree map[string]bool) string {
+	first, rest, ok := strings.Cut(file, "/")
+	if !ok || tree[file] || !strings.Contains(first, ".") || strings.Contains(file, "@") {
+		return file
+	}
+	if vendored := "vendor/" + file; tree[vendored] {
+		return vendored
+	}
+	for ; ok; _, rest, ok = strings.Cut(rest, "/") {
+		if tree[rest] {
+			return rest
+		}
+	}
+	return file
 }
 
 // place splits a region's "file:line".
