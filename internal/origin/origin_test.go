@@ -166,7 +166,7 @@ func TestPlace(t *testing.T) {
 		{by: ByDebugData, text: "/tmp/cc123.c", kind: Gone, path: "/tmp/cc123.c"},
 		{by: ByDebugData, text: "/home/somebody/evil.c", kind: Nowhere, path: "/home/somebody/evil.c"},
 		{by: ByDebugData, text: "/src/../../etc/passwd", kind: Nowhere, path: "/etc/passwd"},
-		{by: ByDebugData, text: `C:\work\x.c`, kind: Nowhere, path: "C:/work/x.c"},
+		{by: ByDebugData, text: `C:\tree\x.c`, kind: Nowhere, path: "C:/tree/x.c"},
 		{by: ByDepfiles, text: "lookup.c", near: "src/deps/a.d", kind: Source, path: "src/lookup.c"},
 		{by: BySymbols, text: "lookup.c", kind: Source, path: "src/lookup.c"}, // the one that was read
 		{by: BySymbols, text: "gen.c", kind: Made, path: "build/gen.c"},

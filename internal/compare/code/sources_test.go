@@ -34,7 +34,7 @@ func compiled(t *testing.T, compiler string, flags ...string) []byte {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command(compiler, append(flags, "-ffile-prefix-map="+dir+"=/work", "-o", "tool", "main.c", "sub/one.c")...)
+	cmd := exec.Command(compiler, append(flags, "-ffile-prefix-map="+dir+"=/tree", "-o", "tool", "main.c", "sub/one.c")...)
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Skipf("%s %v: %v\n%s", compiler, flags, err, out)
@@ -54,12 +54,12 @@ func TestSourcesOfC(t *testing.T) {
 		by             string
 		want           []string
 	}{
-		{"DWARF 5", "gcc", []string{"-gdwarf-5"}, ByDebugData, []string{"/work/main.c", "/work/sub/one.c", "/work/sub/one.h"}},
-		{"DWARF 4", "gcc", []string{"-gdwarf-4"}, ByDebugData, []string{"/work/main.c", "/work/sub/one.c", "/work/sub/one.h"}},
-		{"DWARF 2", "gcc", []string{"-gdwarf-2", "-gstrict-dwarf"}, ByDebugData, []string{"/work/main.c", "/work/sub/one.c", "/work/sub/one.h"}},
-		{"compressed", "gcc", []string{"-g", "-gz"}, ByDebugData, []string{"/work/main.c", "/work/sub/one.c", "/work/sub/one.h"}},
-		{"clang", "clang", []string{"-g"}, ByDebugData, []string{"/work/main.c", "/work/sub/one.c", "/work/sub/one.h"}},
-		{"split", "gcc", []string{"-g", "-gsplit-dwarf"}, ByDebugData, []string{"/work/main.c", "/work/sub/one.c"}},
+		{"DWARF 5", "gcc", []string{"-gdwarf-5"}, ByDebugData, []string{"/tree/main.c", "/tree/sub/one.c", "/tree/sub/one.h"}},
+		{"DWARF 4", "gcc", []string{"-gdwarf-4"}, ByDebugData, []string{"/tree/main.c", "/tree/sub/one.c", "/tree/sub/one.h"}},
+		{"DWARF 2", "gcc", []string{"-gdwarf-2", "-gstrict-dwarf"}, ByDebugData, []string{"/tree/main.c", "/tree/sub/one.c", "/tree/sub/one.h"}},
+		{"compressed", "gcc", []string{"-g", "-gz"}, ByDebugData, []string{"/tree/main.c", "/tree/sub/one.c", "/tree/sub/one.h"}},
+		{"clang", "clang", []string{"-g"}, ByDebugData, []string{"/tree/main.c", "/tree/sub/one.c", "/tree/sub/one.h"}},
+		{"split", "gcc", []string{"-g", "-gsplit-dwarf"}, ByDebugData, []string{"/tree/main.c", "/tree/sub/one.c"}},
 		{"no debug data", "gcc", []string{"-O0"}, BySymbols, []string{"main.c", "one.c"}},
 		{"stripped", "gcc", []string{"-s"}, "", nil},
 	} {
