@@ -29,7 +29,7 @@ removed is fetched or made anew.`,
   glassbuild cache wipe`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			s, err := ownStore()
+			s, err := a.ownStore()
 			if s == nil || err != nil {
 				return err
 			}
@@ -44,14 +44,14 @@ removed is fetched or made anew.`,
 	return c
 }
 
-// ownStore opens the cache; nil where there is none.
-func ownStore() (*store.Store, error) {
+// ownStore opens the cache. Where there is none it says so and returns nil.
+func (a *app) ownStore() (*store.Store, error) {
 	dir, err := store.DefaultDir()
 	if err != nil {
 		return nil, err
 	}
 	if _, err := os.Stat(dir); os.IsNotExist(err) {
-		return nil, nil
+		return nil, a.write("", []byte(printable(dir)+": nothing is kept\n"))
 	}
 	return store.Open(dir)
 }
@@ -86,7 +86,7 @@ are proved each time that they are used, and are not looked at here.
 Exit codes: 0 everything holds, 1 something was changed and is removed.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			s, err := ownStore()
+			s, err := a.ownStore()
 			if s == nil || err != nil {
 				return err
 			}
@@ -127,7 +127,7 @@ func (a *app) cacheTrimCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			s, err := ownStore()
+			s, err := a.ownStore()
 			if s == nil || err != nil {
 				return err
 			}
@@ -184,7 +184,7 @@ func (a *app) cacheWipeCommand() *cobra.Command {
 disk's matter. Stored trusted roots and histories of tags are not in it. While another run is under way it does nothing.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			s, err := ownStore()
+			s, err := a.ownStore()
 			if s == nil || err != nil {
 				return err
 			}
